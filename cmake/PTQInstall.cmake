@@ -1,0 +1,1 @@
+# Install rules: libraries, headers, tools and the CMake package.

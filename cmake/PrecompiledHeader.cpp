@@ -1,0 +1,1 @@
+// The translation unit whose compilation builds the precompiled header.

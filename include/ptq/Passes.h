@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// All passes of the project: constructors, options and registration. The stages are described in
+// passes/README.md.
+
+#ifndef PTQ_PASSES_H
+#define PTQ_PASSES_H
+
+#include "ptq/Raise/Passes.h"
+
+namespace ptq {
+
+/// Registers all passes with MLIR's global registry, for textual pipelines.
+inline void registerPasses() {
+  registerPTQRaisePasses();
+}
+
+} // namespace ptq
+
+#endif
