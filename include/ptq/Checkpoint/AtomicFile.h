@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Writing a file so that it is there whole or not at all.
+//
+#ifndef PTQ_CHECKPOINT_ATOMICFILE_H
+#define PTQ_CHECKPOINT_ATOMICFILE_H
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace ptq::checkpoint {
+
+/// Calls `write` with a stream to a temporary file in the folder of `path`, and renames it to
+/// `path` once all is written. If `write` or the disk fails, the temporary is removed, `path` is as
+/// it was, and the error names `path` (an error of `write` itself is passed on unchanged). Readers,
+/// mappings of an older `path` included, see the old file or the new one. A symbolic link is
+/// followed and stays; an existing file's permissions are kept; what is not a regular file
+/// (/dev/stdout, a pipe) is written directly. Safe against a failing process, not synced against
+/// power loss.
+llvm::Error writeFileAtomically(llvm::StringRef path,
+                                llvm::function_ref<llvm::Error(llvm::raw_pwrite_stream &)> write);
+
+} // namespace ptq::checkpoint
+
+#endif // PTQ_CHECKPOINT_ATOMICFILE_H
