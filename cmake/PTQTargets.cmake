@@ -1,6 +1,7 @@
 # How targets are declared, once for all folders.
 
-set(PTQ_WARNINGS -Wall -Wextra -Wno-unused-parameter -Wno-comment)
+set(PTQ_WARNINGS -Wall -Wextra -Wno-unused-parameter -Wno-comment
+    -Wno-deprecated-declarations) # libstdc++ 12 uses its own deprecated buffer in stable_sort
 if(PTQ_WERROR)
   list(APPEND PTQ_WARNINGS -Werror)
 endif()

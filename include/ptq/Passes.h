@@ -6,13 +6,21 @@
 #ifndef PTQ_PASSES_H
 #define PTQ_PASSES_H
 
+#include "ptq/Calibrate/Passes.h"
+#include "ptq/Lower/Passes.h"
+#include "ptq/Quantize/Passes.h"
 #include "ptq/Raise/Passes.h"
+#include "ptq/Report/Passes.h"
 
 namespace ptq {
 
 /// Registers all passes with MLIR's global registry, for textual pipelines.
 inline void registerPasses() {
   registerPTQRaisePasses();
+  registerPTQCalibratePasses();
+  registerPTQQuantizePasses();
+  registerPTQLowerPasses();
+  registerPTQReportPasses();
 }
 
 } // namespace ptq

@@ -82,26 +82,23 @@ private:
 } // namespace
 
 bool Matcher::chooseWeight() {
+  // Where frontends put the weight, if nothing else tells which of two values it is.
+  unsigned conventional = isa<linalg::MatvecOp>(op.getOperation()) ? 0 : 1;
   bool isParameter[2], isUnmarked[2];
   for (unsigned i = 0; i < 2; ++i) {
     std::optional<ParameterSource> source = parameters.trace(op.getDpsInputs()[i]);
-    isParameter[i] = source.has_value();
     isUnmarked[i] = source && isUnmarkedArgument(source->root);
+    isParameter[i] = source && !isUnmarked[i];
   }
-  if (isParameter[0] != isParameter[1]) {
+  if (isParameter[0] != isParameter[1])
     weightOperand = isParameter[0] ? 0 : 1;
-    return true;
-  }
-  if (!isParameter[0])
+  else if (isParameter[0])
+    return false; // A computation on parameters.
+  else if (isUnmarked[conventional])
+    weightOperand = conventional;
+  else
     return false;
-  // Both could be. A constant is a better weight than an argument of which nothing is known; of two such
-  // arguments the weight is where frontends put it.
-  if (isUnmarked[0] != isUnmarked[1]) {
-    weightOperand = isUnmarked[0] ? 1 : 0;
-    return true;
-  }
-  weightOperand = isa<linalg::MatvecOp>(op.getOperation()) ? 0 : 1;
-  return isUnmarked[0];
+  return true;
 }
 
 MatchResult Matcher::match() {
@@ -122,6 +119,11 @@ MatchResult Matcher::matchWeight(ParameterSource source, bool unmarked) {
   Value root = source.root;
   auto decline = [&](const Twine &reason) -> MatchResult { return DeclinedLinear{root, reason.str()}; };
 
+  if (!llvm::all_of(op->getOperands(), [](Value operand) {
+        Type type = getElementTypeOrSelf(operand.getType());
+        return type.isF16() || type.isBF16() || type.isF32() || type.isF64();
+      }))
+    return decline("its element types are not all f16, bf16, f32 or f64");
   for (AffineMap map : op.getIndexingMapsArray())
     if (!map.isProjectedPermutation())
       return decline("the indexing map of an operand is not a projected permutation");
@@ -189,7 +191,7 @@ MatchResult ptq::matchLinear(Operation *operation, const ParameterAnalysis &para
     return NotLinear();
   if (isIntegerContraction(op)) {
     Value weight = op.getDpsInputs()[1];
-    if (parameters.isParameter(weight))
+    if (parameters.trace(weight))
       return DeclinedLinear{weight, "its operands are integers: it is quantized already"};
     return NotLinear();
   }

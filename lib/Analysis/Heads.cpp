@@ -25,7 +25,7 @@ static bool isTransparent(Operation *op, Value value) {
   if (generic.getNumDpsInputs() != 2 || !ptq::yieldsSumOfArguments(generic.getBlock()))
     return false;
   Value addend = generic.getDpsInputs()[generic.getDpsInputs()[0] == value ? 1 : 0];
-  return ptq::isLeafParameter(ptq::traceToRoot(addend).root);
+  return ptq::isStoredValue(ptq::traceToRoot(addend).root);
 }
 
 bool ptq::isReturnedAsIs(Value value) {

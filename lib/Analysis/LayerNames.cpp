@@ -49,7 +49,18 @@ static StringRef withoutSuffix(StringRef key) {
   return key;
 }
 
+/// The stored value that a computed parameter, such as a dequantization, is named after: its first operand.
+static Value leafOf(Value parameter) {
+  while (Operation *op = parameter.getDefiningOp()) {
+    if (!parameterKey(parameter).empty() || op->getNumOperands() == 0)
+      break;
+    parameter = op->getOperand(0);
+  }
+  return parameter;
+}
+
 std::string LayerNames::name(Operation *op, Value parameter) {
+  parameter = leafOf(parameter);
   std::string name;
   if (auto attr = op->getAttrOfType<StringAttr>(kLayerAttr)) {
     name = attr.str();

@@ -47,8 +47,7 @@ bool ptq::isUnmarkedArgument(Value value) {
 bool ptq::isLeafParameter(Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     FunctionOpInterface function = owningFunction(argument);
-    return (function && function.getArgAttr(argument.getArgNumber(), kParameterAttr)) ||
-           isUnmarkedArgument(value);
+    return function && function.getArgAttr(argument.getArgNumber(), kParameterAttr);
   }
   if (value.getDefiningOp<ml_program::GlobalLoadConstOp>())
     return true;
@@ -59,8 +58,33 @@ bool ptq::isLeafParameter(Value value) {
   return elements && !(isa<DenseElementsAttr>(attr) && elements.isSplat());
 }
 
+bool ptq::isStoredValue(Value value) {
+  return isLeafParameter(value) || isUnmarkedArgument(value) || matchPattern(value, m_Constant());
+}
+
+/// A generic that turns integers into floats, elementwise, with everything that goes into it stored: the weight
+/// of a layer that is quantized already. Here unmarked arguments count, if the integers are of 8 bits or less:
+/// no activation has that type and is used as a float.
+static bool isDequantization(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic || generic.getNumReductionLoops() != 0 || generic->getNumResults() != 1 ||
+      !isa<FloatType>(getElementTypeOrSelf(generic->getResult(0).getType())))
+    return false;
+  bool narrow = false;
+  for (Value input : generic.getDpsInputs()) {
+    Value root = traceToRoot(input).root;
+    if (!isLeafParameter(root) && !isUnmarkedArgument(root))
+      return false;
+    auto integer = dyn_cast<IntegerType>(getElementTypeOrSelf(root.getType()));
+    narrow |= integer && integer.getWidth() <= 8;
+  }
+  return narrow;
+}
+
 ParameterAnalysis::Kind ParameterAnalysis::classify(Operation *op) const {
   if (op->getNumResults() && isLeafParameter(op->getResult(0)))
+    return Kind::Parameter;
+  if (isDequantization(op))
     return Kind::Parameter;
   if (isa<tensor::EmptyOp>(op) || op->hasTrait<OpTrait::ConstantLike>())
     return Kind::Neutral;
@@ -113,6 +137,7 @@ using DimensionLists = SmallVector<SmallVector<unsigned, 2>>;
 struct Step {
   Value source;
   DimensionLists toResult;
+  SmallVector<Type> casts = {}; ///< The element types that its casts produce, in order.
 };
 
 } // namespace
@@ -137,6 +162,9 @@ static std::optional<Step> stepThroughGeneric(linalg::GenericOp op) {
     else if (staticSize(step.source, i) != 1)
       return std::nullopt;
   }
+  for (Value value = op.getBlock()->getTerminator()->getOperand(0); Operation *cast = value.getDefiningOp();
+       value = cast->getOperand(0))
+    step.casts.insert(step.casts.begin(), value.getType());
   return step;
 }
 
@@ -193,7 +221,11 @@ static std::optional<Step> stepBack(Operation *op) {
         auto source = dyn_cast<RankedTensorType>(cast.getSource().getType());
         return source ? std::optional(identityStep(cast.getSource())) : std::nullopt;
       })
-      .Case<arith::ExtFOp, arith::TruncFOp>([](auto cast) { return identityStep(cast.getIn()); })
+      .Case<arith::ExtFOp, arith::TruncFOp>([](auto cast) {
+        Step step = identityStep(cast.getIn());
+        step.casts.push_back(getElementTypeOrSelf(cast.getType()));
+        return step;
+      })
       .Default([](Operation *) { return std::nullopt; });
 }
 
@@ -209,10 +241,7 @@ ParameterSource ptq::traceToRoot(Value operand) {
       for (unsigned dim : dims)
         llvm::append_range(list, source.dimensions[dim]);
     }
-    Type before = getElementTypeOrSelf(step->source.getType());
-    Type after = getElementTypeOrSelf(source.root.getType());
-    if (before != after)
-      source.casts.insert(source.casts.begin(), after);
+    source.casts.insert(source.casts.begin(), step->casts.begin(), step->casts.end());
     source.root = step->source;
     source.dimensions = std::move(composed);
   }
@@ -220,7 +249,10 @@ ParameterSource ptq::traceToRoot(Value operand) {
 }
 
 std::optional<ParameterSource> ParameterAnalysis::trace(Value operand) const {
-  if (!isa<RankedTensorType>(operand.getType()) || !isParameter(operand))
+  if (!isa<RankedTensorType>(operand.getType()))
     return std::nullopt;
-  return traceToRoot(operand);
+  ParameterSource source = traceToRoot(operand);
+  if (!isParameter(operand) && !isUnmarkedArgument(source.root))
+    return std::nullopt;
+  return source;
 }

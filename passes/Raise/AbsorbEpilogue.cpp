@@ -98,7 +98,7 @@ static std::optional<Addition> matchAddition(Operation *op, Value value) {
 /// Casts that narrow are not looked through.
 static Value traceBias(Value addend, AffineMap map, int64_t size, RewriterBase &rewriter) {
   ParameterSource source = traceToRoot(addend);
-  if (!isLeafParameter(source.root))
+  if (!isStoredValue(source.root))
     return {};
   auto type = cast<RankedTensorType>(source.root.getType());
   if (!type.hasStaticShape() || type.getNumElements() != size || type.getRank() == 0 ||

@@ -119,6 +119,7 @@ void LoadParametersPass::bindArguments(FunctionOpInterface function) {
     BlockArgument argument = function.getArgument(i);
     auto constant = arith::ConstantOp::create(builder, argument.getLoc(), value);
     constant->setAttr(kKeyAttr, key);
+    constant->setAttr(kMappedAttr, builder.getUnitAttr());
     argument.replaceAllUsesWith(constant);
     erased.set(i);
   }
@@ -144,6 +145,7 @@ void LoadParametersPass::bindGlobal(ml_program::GlobalOp global) {
       OpBuilder builder(load);
       auto constant = arith::ConstantOp::create(builder, load.getLoc(), value);
       constant->setAttr(kKeyAttr, global.getSymNameAttr());
+      constant->setAttr(kMappedAttr, builder.getUnitAttr());
       load.replaceAllUsesWith(constant.getResult());
       load.erase();
     }
@@ -158,12 +160,12 @@ void LoadParametersPass::runOnOperation() {
   problems.clear();
   bound.clear();
   if (files.empty()) {
-    module.emitError("load-parameters needs file=F[,F…]: safetensors files or a checkpoint's index.json");
+    mlir::emitError(module.getLoc(), "load-parameters needs file=F[,F…]: safetensors files or a checkpoint's index.json");
     return signalPassFailure();
   }
   auto opened = Checkpoint::open(llvm::to_vector(llvm::map_range(files, [](auto &f) { return std::string(f); })));
   if (!opened) {
-    module.emitError(toString(opened.takeError()));
+    mlir::emitError(module.getLoc(), toString(opened.takeError()));
     return signalPassFailure();
   }
   checkpoint = *opened;
@@ -178,14 +180,14 @@ void LoadParametersPass::runOnOperation() {
       extra.push_back("extra: '" + name.str() + "' is in the files, but no parameter has that name");
   if (!problems.empty() || (strict && !extra.empty())) {
     llvm::append_range(problems, extra);
-    module.emitError() << "the parameters do not match the files (" << problems.size() << "):\n  "
+    mlir::emitError(module.getLoc()) << "the parameters do not match the files (" << problems.size() << "):\n  "
                        << llvm::join(problems, "\n  ")
                        << "\nload the checkpoint that the model was exported from, or rename its tensors";
     return signalPassFailure();
   }
   if (bound.empty())
-    module.emitWarning("the module names no parameter: arguments need the attribute ptq.parameter");
+    mlir::emitWarning(module.getLoc(), "the module names no parameter: arguments need the attribute ptq.parameter");
   else if (!extra.empty())
-    module.emitWarning() << llvm::join(extra, "; ");
+    mlir::emitWarning(module.getLoc()) << llvm::join(extra, "; ");
   checkpoint.reset();
 }

@@ -56,6 +56,8 @@ def SaveParameters : Pass<"save-parameters", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"file", "file", "std::string", /*default=*/"", "The safetensors file to write">,
+    Option<"changedOnly", "changed-only", "bool", /*default=*/"false",
+           "Write only what is not, unchanged, in the checkpoint that was loaded; bind both files afterwards">,
     Option<"minBytes", "min-bytes", "int64_t", /*default=*/"1024",
            "The least size of a constant without a key that is saved, in bytes">
   ];

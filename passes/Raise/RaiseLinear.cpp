@@ -12,6 +12,7 @@
 // if it is zero, the layer's bias if it is a vector over n, and is added otherwise.
 
 #include "ptq/Analysis/ContractionMatch.h"
+#include "ptq/Checkpoint/StrictJSON.h"
 #include "ptq/Raise/Passes.h"
 #include "ptq/Raise/Raise.h"
 
@@ -20,7 +21,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/RegionUtils.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 namespace ptq {
@@ -195,7 +195,7 @@ RaiseCounts ptq::raiseLinears(FunctionOpInterface function, LayerNames &names) {
     auto result = matchLinear(op, parameters);
     if (auto *declined = std::get_if<DeclinedLinear>(&result)) {
       std::string name = names.name(op, declined->weight);
-      op->emitRemark("linear layer '") << name << "' not raised: " << declined->reason;
+      mlir::emitRemark(op->getLoc(), "linear layer '") << name << "' not raised: " << declined->reason;
       op->setAttr(kDeclinedAttr, StringAttr::get(op->getContext(), declined->reason));
       op->setAttr(kLayerAttr, StringAttr::get(op->getContext(), name));
       ++counts.declined;
@@ -226,7 +226,7 @@ LogicalResult ptq::ensureRaised(ModuleOp module) {
   }
   if (hasLayer())
     return success();
-  return module.emitError("no linear layer found: no contraction has an operand that is made of a parameter. "
+  return mlir::emitError(module.getLoc(), "no linear layer found: no contraction has an operand that is made of a parameter. "
                           "Parameters are constants, ml_program globals and arguments with the attribute "
                           "ptq.parameter; mark the weights, or bind them with --load-parameters");
 }
@@ -240,7 +240,7 @@ struct RaiseLinearPass : ptq::impl::RaiseLinearBase<RaiseLinearPass> {
     llvm::StringMap<std::string> aliases;
     if (!namesFile.empty())
       if (llvm::Error error = readAliases(aliases)) {
-        getOperation().emitError(toString(std::move(error)));
+        mlir::emitError(getOperation().getLoc(), toString(std::move(error)));
         return signalPassFailure();
       }
     for (auto function : getOperation().getOps<FunctionOpInterface>()) {
@@ -255,7 +255,7 @@ struct RaiseLinearPass : ptq::impl::RaiseLinearBase<RaiseLinearPass> {
     auto buffer = llvm::MemoryBuffer::getFile(namesFile);
     if (!buffer)
       return llvm::createStringError("cannot read '" + namesFile + "': " + buffer.getError().message());
-    llvm::Expected<llvm::json::Value> json = llvm::json::parse((*buffer)->getBuffer());
+    llvm::Expected<llvm::json::Value> json = checkpoint::parseStrictJSON((*buffer)->getBuffer());
     if (!json)
       return llvm::createStringError("'" + namesFile + "' is not JSON: " + toString(json.takeError()));
     llvm::json::Object *object = json->getAsObject();

@@ -4,8 +4,8 @@
 
 #include "ptq/Analysis/ElementTypes.h"
 #include "ptq/Analysis/LayerNames.h"
+#include "ptq/Analysis/ModelSize.h"
 #include "ptq/Checkpoint/SafetensorsWriter.h"
-#include "ptq/IR/PTQ.h"
 #include "ptq/Raise/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -66,19 +66,19 @@ FailureOr<ConstantData> SaveParametersPass::read(arith::ConstantOp constant) {
   auto elements = cast<ElementsAttr>(constant.getValue());
   std::optional<checkpoint::DType> dtype = toDType(elements.getElementType());
   if (!dtype)
-    return constant.emitError("cannot be saved: checkpoints have no element type ")
+    return mlir::emitError(constant.getLoc(), "cannot be saved: checkpoints have no element type ")
            << elements.getElementType();
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(elements)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
     if (!blob)
-      return constant.emitError("cannot be saved: the resource '")
+      return mlir::emitError(constant.getLoc(), "cannot be saved: the resource '")
              << resource.getRawHandle().getKey()
              << "' has no data; it was elided when the IR was printed";
     return ConstantData{*dtype, blob->getData()};
   }
   auto dense = dyn_cast<DenseElementsAttr>(elements);
   if (!dense)
-    return constant.emitError("cannot be saved: it is not a dense constant");
+    return mlir::emitError(constant.getLoc(), "cannot be saved: it is not a dense constant");
   bool boolean = elements.getElementType().isInteger(1);
   if (!dense.isSplat() && !boolean)
     return ConstantData{*dtype, dense.getRawData()};
@@ -126,7 +126,9 @@ LogicalResult SaveParametersPass::saveFunction(FunctionOpInterface function) {
   });
   llvm::StringMap<BlockArgument> arguments;
   for (arith::ConstantOp constant : constants) {
-    FailureOr<std::string> key = add(constant);
+    // What is in the loaded checkpoint as it is need not be written again.
+    bool unchanged = changedOnly && constant->hasAttr(kMappedAttr);
+    FailureOr<std::string> key = unchanged ? FailureOr<std::string>(parameterKey(constant)) : add(constant);
     if (failed(key))
       return failure();
     BlockArgument &argument = arguments[*key];
@@ -135,7 +137,7 @@ LogicalResult SaveParametersPass::saveFunction(FunctionOpInterface function) {
       NamedAttribute name(kParameterAttr, StringAttr::get(&getContext(), *key));
       if (failed(function.insertArgument(position, constant.getType(),
                                          DictionaryAttr::get(&getContext(), name), constant.getLoc())))
-        return constant.emitError("cannot become an argument of its function");
+        return mlir::emitError(constant.getLoc(), "cannot become an argument of its function");
       argument = function.getArgument(position);
     }
     constant.replaceAllUsesWith(static_cast<Value>(argument));
@@ -144,51 +146,46 @@ LogicalResult SaveParametersPass::saveFunction(FunctionOpInterface function) {
   return success();
 }
 
-/// How many bytes a linear layer's weight and bias took as floats of its activation's type.
-static int64_t floatBytes(LayerOpInterface layer) {
-  int64_t width = layer.getX().getType().getElementTypeBitWidth() / 8;
-  return layer.getInFeatures() * layer.getOutFeatures() * width;
-}
-
 void SaveParametersPass::reportSize() {
-  int64_t total = 0, packed = 0, original = 0;
+  int64_t total = 0;
   for (const checkpoint::TensorEntry &entry : entries)
     total += entry.data.size();
-  getOperation().walk([&](WeightOnlyLinearOp layer) {
-    original += floatBytes(layer);
-    for (Value operand : {Value(layer.getWeight()), Value(layer.getScales()),
-                          Value(layer.getZeroPoints()), Value(layer.getGroupIndex())})
-      if (operand)
-        packed += cast<ShapedType>(operand.getType()).getNumElements() *
-                  (cast<ShapedType>(operand.getType()).getElementTypeBitWidth() / 8);
-  });
+  QuantizedSize size = quantizedSize(getOperation());
   std::string text;
   llvm::raw_string_ostream os(text);
   os << "saved " << entries.size() << " parameters, " << llvm::format("%.1f MB", total / 1e6) << ", to '" << file
      << "'";
-  if (packed)
+  if (size.packed) {
+    int64_t original = total - size.packed + size.original;
     os << llvm::format("; %.2f times smaller than in float (%.1f MB), the quantized layers alone %.2f times",
-                       double(total - packed + original) / total, (total - packed + original) / 1e6,
-                       double(original) / packed);
-  getOperation().emitRemark(text);
+                       double(original) / total, original / 1e6, double(size.original) / size.packed);
+  }
+  mlir::emitRemark(getOperation().getLoc(), text);
 }
 
 void SaveParametersPass::runOnOperation() {
   ModuleOp module = getOperation();
   entries.clear();
   entryOfKey.clear();
-  if (file.empty()) {
-    module.emitError("save-parameters needs file=F, the safetensors file to write");
+  if (file.empty() && !changedOnly) {
+    mlir::emitError(module.getLoc(), "save-parameters needs file=F, the safetensors file to write");
     return signalPassFailure();
   }
   for (auto function : module.getOps<FunctionOpInterface>())
     if (!function.isExternal() && failed(saveFunction(function)))
       return signalPassFailure();
-  if (llvm::Error error = checkpoint::writeSafetensors(file, entries)) {
-    module.emitError(toString(std::move(error)));
+  if (file.empty() && !entries.empty()) {
+    mlir::emitError(module.getLoc()) << entries.size() << " parameters have changed since they were loaded, '"
+                       << entries.front().name << "' for one: name the file to write them to with file=F";
     return signalPassFailure();
   }
-  reportSize();
+  if (!file.empty()) {
+    if (llvm::Error error = checkpoint::writeSafetensors(file, entries)) {
+      mlir::emitError(module.getLoc(), toString(std::move(error)));
+      return signalPassFailure();
+    }
+    reportSize();
+  }
   entries.clear();
   storage.clear();
 }

@@ -29,6 +29,15 @@ static bool compatible(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
          });
 }
 
+/// Statistics are of the last dimension of the value they describe.
+static LogicalResult verifyStatistics(Operation *op, std::optional<StatisticsAttr> statistics,
+                                      int64_t channels) {
+  if (statistics && !compatible(statistics->getAbsmax().getNumElements(), channels))
+    return op->emitOpError("statistics are of ")
+           << statistics->getAbsmax().getNumElements() << " channels, but the input has " << channels;
+  return success();
+}
+
 /// What every linear layer requires of its activation, result and bias.
 static LogicalResult verifyLayer(LayerOpInterface op, RankedTensorType result) {
   RankedTensorType x = op.getX().getType();
@@ -91,11 +100,8 @@ int64_t LinearOp::getOutFeatures() { return getWeight().getType().getDimSize(0);
 LogicalResult LinearOp::verify() {
   if (!getWeight().getType().hasStaticShape())
     return emitOpError("weight must have a static shape [out, in], but is ") << getWeight().getType();
-  if (std::optional<StatisticsAttr> statistics = getStatistics())
-    if (statistics->getAbsmax().getNumElements() != getInFeatures())
-      return emitOpError("statistics are of ")
-             << statistics->getAbsmax().getNumElements() << " channels, but the input has "
-             << getInFeatures();
+  if (failed(verifyStatistics(*this, getStatistics(), getInFeatures())))
+    return failure();
   return verifyLayer(*this, getY().getType());
 }
 
@@ -124,6 +130,8 @@ LogicalResult WeightOnlyLinearOp::verify() {
   int64_t in = getInFeatures(), out = getOutFeatures();
   if (ShapedType::isDynamic(in) || ShapedType::isDynamic(out))
     return emitOpError("the numbers of input and output channels must be static");
+  if (failed(verifyStatistics(*this, getStatistics(), in)))
+    return failure();
   SchemeAttr scheme = getScheme();
   int64_t words = llvm::divideCeil(in * scheme.getBits(), 32);
   if (getWeight().getType().getDimSize(1) != words)
@@ -203,8 +211,13 @@ static LogicalResult verifyQuantization(Operation *op, RankedTensorType real,
     return op->emitOpError("group size ")
            << scheme.getGroupSize() << " does not divide the last dimension, " << last;
   SmallVector<int64_t> expected = scaleShape(scheme, real.getShape());
-  if (!compatible(expected, scales.getShape()))
-    return op->emitOpError("scales must be of shape [") << expected << "], but are " << scales;
+  if (!compatible(expected, scales.getShape())) {
+    InFlightDiagnostic error = op->emitOpError("scales must be of shape [");
+    llvm::interleaveComma(expected, error, [&](int64_t size) {
+      ShapedType::isDynamic(size) ? error << "?" : error << size;
+    });
+    return error << "], but are " << scales;
+  }
   if (scheme.getSymmetric() != !zeroPoints)
     return op->emitOpError(scheme.getSymmetric() ? "a symmetric scheme has no zero points"
                                                  : "an asymmetric scheme needs zero points");
@@ -254,6 +267,12 @@ OpFoldResult DequantizeOp::fold(FoldAdaptor) {
 //===----------------------------------------------------------------------===//
 // ObserveOp
 //===----------------------------------------------------------------------===//
+
+LogicalResult ObserveOp::verify() {
+  if (getX().getType().getRank() < 1)
+    return emitOpError("a scalar has no channels; use a tensor of rank 1");
+  return verifyStatistics(*this, getStatistics(), getX().getType().getShape().back());
+}
 
 LogicalResult ObserveOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeDims &dims) {
   return reifySameShape(b, getLoc(), getX(), dims);

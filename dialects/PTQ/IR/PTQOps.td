@@ -125,7 +125,7 @@ def PTQ_DequantizeOp : PTQ_Op<"dequantize", [
     AllShapesMatch<["q", "x"]>, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "integer to float with given scales";
   let description = [{
-    `x = (q - z)·s`, computed in the scales' element type and rounded to the result's. Shapes are as
+    `x = (q - z)·s`, computed in float32 (float64 if one of the types is) and rounded to the result's. Shapes are as
     in `ptq.quantize`. A dequantize of a quantize is never folded: the error between them is intended.
 
     Example:
@@ -160,6 +160,7 @@ def PTQ_ObserveOp : PTQ_Op<"observe", [
   let arguments = (ins PTQ_FloatTensor:$x, StrAttr:$name, OptionalAttr<PTQ_StatisticsAttr>:$statistics);
   let results = (outs PTQ_FloatTensor:$y);
   let assemblyFormat = "$name $x attr-dict `:` type($x)";
+  let hasVerifier = 1;
 }
 
 #endif

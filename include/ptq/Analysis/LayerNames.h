@@ -14,6 +14,8 @@ namespace ptq {
 /// The attribute that names the checkpoint tensor a constant was loaded from, or a function argument is to be
 /// bound to.
 inline constexpr llvm::StringLiteral kKeyAttr = "ptq.key";
+/// Marks a constant whose data are, unchanged, those of the checkpoint that was loaded.
+inline constexpr llvm::StringLiteral kMappedAttr = "ptq.mapped";
 inline constexpr llvm::StringLiteral kParameterAttr = "ptq.parameter";
 inline constexpr llvm::StringLiteral kInputAttr = "ptq.input";
 inline constexpr llvm::StringLiteral kOutputAttr = "ptq.output";

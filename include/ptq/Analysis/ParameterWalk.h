@@ -34,15 +34,17 @@ struct ParameterSource {
 /// Traces `operand` back through what moves and casts elements, whatever the root is.
 ParameterSource traceToRoot(mlir::Value operand);
 
-/// True if `value` is a parameter itself: a constant that is no splat, a global, or an argument that is one.
-///
-/// An argument is a parameter if it carries `ptq.parameter`. In a function none of whose arguments carries
-/// `ptq.parameter` or `ptq.input` any tensor argument of static shape may be one; callers then prefer
-/// constants and the position that frontends put weights in.
+/// True if `value` is a parameter itself: a constant that is no splat, a global, or an argument that carries
+/// `ptq.parameter`.
 bool isLeafParameter(mlir::Value value);
 
-/// True if `value` may be a parameter only because its function does not say what its arguments are.
+/// True if `value` is a tensor argument of static shape in a function that does not say of any argument, by
+/// `ptq.parameter` or `ptq.input`, what it is. It may be a parameter; where frontends put weights, it is.
 bool isUnmarkedArgument(mlir::Value value);
+
+/// True if `value` can be the bias of a layer: a parameter, an unmarked argument or any constant, splats too
+/// (a tensor of one element always is one).
+bool isStoredValue(mlir::Value value);
 
 /// Which values of a function are parameters, or computed from nothing else. One pass over the function; valid
 /// until the function changes.
@@ -54,7 +56,8 @@ public:
   /// and empty tensors).
   bool isParameter(mlir::Value value) const;
 
-  /// Traces `operand` back. Nothing if it is not made of a parameter.
+  /// Traces `operand` back. Nothing if it is neither made of a parameter nor an unmarked argument that was
+  /// only moved and cast.
   std::optional<ParameterSource> trace(mlir::Value operand) const;
 
 private:

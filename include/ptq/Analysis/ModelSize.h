@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How much smaller quantization made the weights.
+
+#ifndef PTQ_ANALYSIS_MODELSIZE_H
+#define PTQ_ANALYSIS_MODELSIZE_H
+
+#include "mlir/IR/Operation.h"
+
+namespace ptq {
+
+/// Bytes of the weights of quantized layers, biases left out.
+struct QuantizedSize {
+  int64_t packed = 0;   ///< Integers, scales, zero points and group indices.
+  int64_t original = 0; ///< As floats of the activation's type.
+};
+
+/// The layers below `root` that are quantized, together.
+QuantizedSize quantizedSize(mlir::Operation *root);
+
+/// Bytes of all parameters below `root`: constants with a key or data of their own, each once.
+int64_t parameterBytes(mlir::Operation *root);
+
+} // namespace ptq
+
+#endif

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Round to nearest: q = clamp(round(x / s) + z, minCode, maxCode), ties to even, and the choice of
+// s and z for a group of values. With L = 2^b - 1 and unsigned codes 0..L (z is stored shifted by
+// -2^(b-1), like the codes):
+//   symmetric   s = 2 absmax / L (or absmax / (2^(b-1) - 1), see SymmetricRange), z = 0 (signed);
+//   asymmetric  [lo, hi] = [min(x, 0), max(x, 0)], s = (hi - lo) / L, z = round(-lo / s);
+//   all zero    the range is [-1, 1];
+//   mse         of the ranges [p lo, p hi], p = 1 - i/100, i = 0..79, the first that minimizes
+//               sum |q(x) - x|^2.4 (Frantar et al., GPTQ, the reference implementation's search).
+// A scale is never below the smallest normal float, so x / s is always finite.
+
+#ifndef PTQ_NUMERICS_RTN_H
+#define PTQ_NUMERICS_RTN_H
+
+#include "ptq/Numerics/Matrix.h"
+#include "ptq/Numerics/QuantizedWeight.h"
+#include "llvm/ADT/ArrayRef.h"
+
+namespace ptq::numerics {
+
+/// Scale and signed zero point (0 when symmetric) of one group of values.
+struct QuantizationParameters {
+  float scale = 1.0f;
+  int32_t zeroPoint = 0;
+};
+
+/// The parameters for finite values. An empty group gives those of the range [-1, 1].
+QuantizationParameters computeParameters(llvm::ArrayRef<float> values, unsigned bits,
+                                         bool symmetric, bool mse,
+                                         SymmetricRange range = SymmetricRange::Full);
+
+/// The parameters for a range known in advance (observed activations, say); lo <= hi. Symmetric
+/// takes absmax = max(|lo|, |hi|).
+QuantizationParameters parametersOfRange(float lo, float hi, unsigned bits, bool symmetric,
+                                         SymmetricRange range = SymmetricRange::Full);
+
+/// The signed code of x: clamp(round(x / scale) + zeroPoint), ties to even.
+int32_t quantizeValue(float x, const QuantizationParameters &parameters, unsigned bits);
+
+/// Quantizes w (row-major, [output channels, input channels]) by rounding to nearest.
+/// Errors: those of verify(), a NaN or an infinity in w (the message has its row and column).
+llvm::Expected<QuantizedWeight> quantizeRtn(ConstMatrix w, const WeightScheme &scheme);
+
+} // namespace ptq::numerics
+
+#endif // PTQ_NUMERICS_RTN_H

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How a weight [rows = output channels, columns = input channels] is quantized: bits, symmetry,
+// granularity, and how a range of values becomes a scale.
+
+#ifndef PTQ_NUMERICS_WEIGHTSCHEME_H
+#define PTQ_NUMERICS_WEIGHTSCHEME_H
+
+#include "llvm/Support/Error.h"
+#include <cstdint>
+
+namespace ptq::numerics {
+
+/// Which values share a scale: all, a row (output channel), or consecutive columns of a row.
+enum class Granularity { PerTensor, PerChannel, PerGroup };
+
+/// The scale of a symmetric range of b-bit codes:
+///   Full        s = 2 absmax / (2^b - 1): all 2^b codes are used, +absmax is rounded to half a
+///               step below itself (GPTQ, llm-compressor);
+///   Restricted  s = absmax / (2^(b-1) - 1): +-absmax are exact, the code -2^(b-1) is not used
+///               (int8 absmax of SmoothQuant and LLM.int8, AWQ's symmetric scheme).
+enum class SymmetricRange { Full, Restricted };
+
+struct WeightScheme {
+  unsigned bits = 4;     ///< 2 to 8.
+  bool symmetric = true; ///< false: a zero point for each scale.
+  Granularity granularity = Granularity::PerGroup;
+  int64_t groupSize = 128; ///< Columns that share a scale; read for PerGroup only. Divides columns.
+  bool mse = false;        ///< Search the range that minimizes sum |q - x|^2.4 (see Rtn.h).
+  SymmetricRange symmetricRange = SymmetricRange::Full; ///< Read when symmetric.
+
+  /// Codes are signed: [minCode(), maxCode()] = [-2^(b-1), 2^(b-1) - 1].
+  int32_t minCode() const { return -(int32_t(1) << (bits - 1)); }
+  int32_t maxCode() const { return (int32_t(1) << (bits - 1)) - 1; }
+};
+
+/// Scales a row has: columns / groupSize for PerGroup, else 1 (PerTensor: the same one for all
+/// rows).
+int64_t groupsPerRow(const WeightScheme &scheme, int64_t columns);
+
+/// Scales of a weight of rows x columns: rows * groupsPerRow, or 1 for PerTensor.
+int64_t scaleCount(const WeightScheme &scheme, int64_t rows, int64_t columns);
+
+/// An error unless the scheme can quantize a weight of rows x columns: bits out of [2, 8], an empty
+/// weight, a group size that does not divide the width (the message lists the sizes that do).
+llvm::Error verify(const WeightScheme &scheme, int64_t rows, int64_t columns);
+
+} // namespace ptq::numerics
+
+#endif // PTQ_NUMERICS_WEIGHTSCHEME_H

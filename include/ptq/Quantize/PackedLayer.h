@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From a rounded weight to ptq.weight_only_linear.
+
+#ifndef PTQ_QUANTIZE_PACKEDLAYER_H
+#define PTQ_QUANTIZE_PACKEDLAYER_H
+
+#include "ptq/IR/PTQ.h"
+#include "ptq/Numerics/QuantizedWeight.h"
+
+#include <optional>
+#include <string>
+
+namespace ptq {
+
+/// How a layer was rounded, for the report. Kept on the layer as the dictionary `ptq.report`.
+struct RoundingRecord {
+  std::string method;             ///< "rtn", "gptq".
+  std::optional<double> error;    ///< ‖ΔW·R‖²/‖W·R‖².
+  std::optional<double> errorRtn; ///< The same when rounded to nearest.
+  double seconds = 0;
+};
+
+inline constexpr llvm::StringLiteral kReportAttr = "ptq.report";
+inline constexpr llvm::StringLiteral kSkippedAttr = "ptq.skipped";
+
+/// A rounded weight, packed: what replaces a layer once the function may change.
+struct PackedWeight {
+  int64_t rows, columns;
+  numerics::WeightScheme scheme;
+  std::vector<uint32_t> words;
+  std::vector<float> scales;
+  std::vector<int8_t> zeroPoints;
+  std::vector<int32_t> groupIndex;
+
+  explicit PackedWeight(numerics::QuantizedWeight weight);
+};
+
+/// Replaces the layer; its new constants are keyed `<layer>.weight_packed`, `.weight_scale`,
+/// `.weight_zero_point` and `.weight_g_idx`. The float weight goes if nothing else reads it.
+WeightOnlyLinearOp replaceByPacked(LinearOp layer, PackedWeight weight, const RoundingRecord &record);
+
+} // namespace ptq
+
+#endif

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "KernelCompiler.h"
+#include "KernelEmitter.h"
+#include "VectorMath.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Index/IR/IndexDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Analysis/TargetTransformInfo.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace mlir;
+
+namespace ptq::execution {
+
+KernelCompiler::KernelCompiler() : context(MLIRContext::Threading::DISABLED) {
+  DialectRegistry registry;
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  context.appendDialectRegistry(registry);
+  context.loadDialect<cf::ControlFlowDialect, index::IndexDialect, linalg::LinalgDialect, math::MathDialect,
+                      tensor::TensorDialect, ub::UBDialect>();
+  loadKernelDialects(context);
+}
+
+KernelCompiler::~KernelCompiler() = default;
+
+/// Makes the JIT; nothing is done for a function that needs no kernel.
+llvm::Error KernelCompiler::start() {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  auto host = llvm::orc::JITTargetMachineBuilder::detectHost();
+  if (!host)
+    return host.takeError();
+  host->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+  auto made = host->createTargetMachine();
+  if (!made)
+    return made.takeError();
+  machine = std::move(*made);
+  auto lljit = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(*host)).create();
+  if (!lljit)
+    return lljit.takeError();
+  jit = std::move(*lljit);
+  return llvm::Error::success();
+}
+
+/// Rewrites what has no direct form in the LLVM dialect.
+static LogicalResult expandOperations(ModuleOp module) {
+  RewritePatternSet patterns(module.getContext());
+  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
+  arith::populateExpandBFloat16Patterns(patterns);
+  return applyPatternsGreedily(module, std::move(patterns));
+}
+
+static void addLoweringPasses(PassManager &passes) {
+  passes.addPass(createSCFToControlFlowPass());
+  passes.addPass(createConvertMathToLLVMPass());
+  passes.addPass(createConvertMathToLibmPass());
+  passes.addPass(createFinalizeMemRefToLLVMConversionPass());
+  passes.addPass(createArithToLLVMConversionPass());
+  passes.addPass(createConvertIndexToLLVMPass());
+  passes.addPass(createConvertControlFlowToLLVMPass());
+  passes.addPass(createConvertFuncToLLVMPass());
+  passes.addPass(createReconcileUnrealizedCastsPass());
+}
+
+/// Arithmetic on 16-bit floats is done in float32, each result rounded, as hardware without such arithmetic does.
+static void addFloat16Passes(PassManager &passes) {
+  arith::ArithEmulateUnsupportedFloatsOptions arithOptions;
+  arithOptions.sourceTypeStrs = {"bf16", "f16"};
+  arithOptions.targetTypeStr = "f32";
+  passes.addPass(arith::createArithEmulateUnsupportedFloats(arithOptions));
+  math::MathExtendToSupportedTypesOptions mathOptions;
+  mathOptions.extraTypeStrs = {};
+  mathOptions.targetTypeStr = "f32";
+  passes.addNestedPass<func::FuncOp>(math::createMathExtendToSupportedTypes(mathOptions));
+}
+
+static LogicalResult lower(ModuleOp module) {
+  PassManager first(module.getContext());
+  first.addPass(createCanonicalizerPass());
+  first.addPass(createCSEPass());
+  addFloat16Passes(first);
+  if (failed(first.run(module)) || failed(expandOperations(module)))
+    return failure();
+  PassManager second(module.getContext());
+  addLoweringPasses(second);
+  return second.run(module);
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = true;
+  tuning.SLPVectorization = false;
+  llvm::PassBuilder passes(&machine, tuning);
+  functions.registerPass([&] {
+    llvm::TargetLibraryInfoImpl library(machine.getTargetTriple());
+    unsigned bits = 0;
+    if (!module.empty())
+      for (const llvm::Function &function : module)
+        if (!function.isDeclaration()) {
+          bits = machine.getTargetTransformInfo(function)
+                     .getRegisterBitWidth(llvm::TargetTransformInfo::RGK_FixedWidthVector)
+                     .getFixedValue();
+          break;
+        }
+    addVectorMath(library, bits);
+    return llvm::TargetLibraryAnalysis(library);
+  });
+  passes.registerModuleAnalyses(modules);
+  passes.registerCGSCCAnalyses(components);
+  passes.registerFunctionAnalyses(functions);
+  passes.registerLoopAnalyses(loops);
+  passes.crossRegisterProxies(loops, functions, components, modules);
+  passes.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+}
+
+llvm::Expected<std::vector<KernelFunction>> KernelCompiler::compile(llvm::ArrayRef<Request> requests) {
+  if (!jit)
+    if (llvm::Error error = start())
+      return std::move(error);
+
+  std::string diagnostics;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    if (!diagnostics.empty())
+      diagnostics += "; ";
+    diagnostics += diagnostic.str();
+    return success();
+  });
+  auto fail = [&](const Request *request) -> llvm::Error {
+    return llvm::createStringError((request ? request->description : std::string("a kernel of this function")) +
+                                   " cannot be compiled for the CPU: " + diagnostics);
+  };
+
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+  std::vector<std::string> names;
+  for (const Request &request : requests) {
+    auto source = parseSourceString<ModuleOp>(request.text, ParserConfig(&context));
+    names.push_back("kernel" + std::to_string(kernelCount++));
+    if (!source || failed(emitKernel(*source->getOps<func::FuncOp>().begin(), *module, names.back())) ||
+        failed(verify(*module)))
+      return fail(&request);
+  }
+  if (failed(lower(*module)))
+    return fail(requests.size() == 1 ? &requests.front() : nullptr);
+
+  auto llvmContext = std::make_unique<llvm::LLVMContext>();
+  auto llvmModule = translateModuleToLLVMIR(*module, *llvmContext, "kernels");
+  if (!llvmModule)
+    return fail(nullptr);
+  llvmModule->setDataLayout(jit->getDataLayout());
+  llvmModule->setTargetTriple(machine->getTargetTriple());
+  for (llvm::Function &function : *llvmModule)
+    if (!function.isDeclaration()) {
+      function.addFnAttr("target-cpu", machine->getTargetCPU());
+      function.addFnAttr("target-features", machine->getTargetFeatureString());
+    }
+  if (getenv("PTQ_DUMP_KERNELS")) module->dump();
+  optimize(*llvmModule, *machine);
+  if (getenv("PTQ_DUMP_KERNELS")) llvmModule->print(llvm::errs(), nullptr);
+  if (llvm::Error error =
+          jit->addIRModule(llvm::orc::ThreadSafeModule(std::move(llvmModule), std::move(llvmContext))))
+    return std::move(error);
+
+  std::vector<KernelFunction> functions;
+  for (const std::string &name : names) {
+    auto address = jit->lookup(name);
+    if (!address)
+      return address.takeError();
+    functions.push_back(address->toPtr<KernelFunction>());
+  }
+  return functions;
+}
+
+} // namespace ptq::execution

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Evaluates ptq.linear and ptq.weight_only_linear, and shows their inputs to the observer.
+//
+#ifndef PTQ_LIB_EXECUTION_LAYERNODES_H
+#define PTQ_LIB_EXECUTION_LAYERNODES_H
+
+#include "Node.h"
+#include "ptq/Execution/Executor.h"
+
+namespace ptq::execution {
+
+/// Who watches the current run.
+struct Observation {
+  LinearObserver *observer = nullptr;
+  double seconds = 0;
+};
+
+class LayerNode : public Node {
+public:
+  LayerNode(mlir::Operation *op, ValueTable &values);
+
+  /// Set by the plan: whether the observer wants to see the layer, and whether anybody needs its result.
+  bool isObserved = false, isEvaluated = true;
+  Observation *observation = nullptr;
+
+  void setInvariant(bool invariant) { together = !invariant; }
+  bool runsTogether() const override { return together; }
+  llvm::Error run(llvm::ArrayRef<Frame *> frames) override;
+
+private:
+  llvm::Error observe(llvm::ArrayRef<Frame *> frames, std::optional<std::vector<float>> &replacement);
+  llvm::Error evaluate(llvm::ArrayRef<Frame *> frames, std::optional<std::vector<float>> replacement);
+  /// The weight as it is stored, or dequantized.
+  llvm::Expected<Tensor> getWeight(Frame &frame);
+
+  bool together = true;
+  int64_t in, out;
+  std::optional<unsigned> biasRead;
+};
+
+std::unique_ptr<LayerNode> makeLayerNode(mlir::Operation *op, ValueTable &values);
+
+/// Nodes for ptq.quantize and ptq.dequantize; null for other operations. (ptq.observe is a reshape to its own shape.)
+NodePtr makeQuantizeNode(mlir::Operation *op, ValueTable &values);
+
+} // namespace ptq::execution
+
+#endif // PTQ_LIB_EXECUTION_LAYERNODES_H

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// GPTQ over chunks of rows. Rows are independent given R, so each chunk goes through all blocks of
+// columns on one thread: one GEMM per block, then the block's own columns (GptqKernel.h). A chunk
+// is stored as [columns][rows]: GEMM takes E^T as it takes E, and the kernel needs rows in lanes.
+
+#include "ptq/Numerics/Gptq.h"
+#include "GptqKernel.h"
+#include "GptqSchedule.h"
+#include "LargePages.h"
+#include "OutputError.h"
+#include "RoundLanes.h"
+#include "RowTile.h"
+#include "TensorParameters.h"
+#include "TileParameters.h"
+#include "ptq/Numerics/Threads.h"
+#include <algorithm>
+#include <cblas.h>
+#include <memory>
+#include <mutex>
+
+namespace ptq::numerics {
+namespace {
+
+/// Enough rows for GEMM to run at full rate, few enough for E to stay in the cache.
+constexpr int64_t chunkRows = 512;
+
+/// The buffers of one chunk, [columns][lanes] each.
+struct Workspace {
+  std::unique_ptr<float[]> values, t, scales, zeroPoints, scratch;
+  std::unique_ptr<int8_t[]> codes;
+
+  Workspace(int64_t columns, int64_t lanes, int64_t groups, const GptqSchedule &schedule)
+      : values(allocateLarge<float>(columns * lanes)),
+        t(allocateLarge<float>(schedule.maxWindow * lanes)),
+        scales(allocateLarge<float>(groups * lanes)),
+        zeroPoints(allocateLarge<float>(groups * lanes)),
+        scratch(allocateLarge<float>(std::max(schedule.maxSolve, schedule.groupSize) * tileRows)),
+        codes(allocateLarge<int8_t>(columns * lanes)) {}
+};
+
+/// One weight's quantization: what all chunks share, and their results.
+class GptqRun {
+public:
+  GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
+          const GptqSchedule &schedule);
+  void run();
+
+  QuantizedWeight result;
+  std::vector<double> rowLosses; ///< [rows]: ||(W - Q)[i, :] R||^2
+
+private:
+  void runChunk(int64_t first, int64_t last, Workspace &space);
+  void computeStaticScales(int64_t lanes, Workspace &space);
+  void multiplyBefore(const Block &block, int64_t lanes, Workspace &space);
+  void storeScales(int64_t first, int64_t rows, int64_t lanes, const Workspace &space);
+
+  ConstMatrix w;
+  const GramFactor &factor;
+  const WeightScheme &scheme;
+  const GptqSchedule &schedule;
+  QuantizationParameters tensor;      // per tensor
+  std::vector<int32_t> positions;     // the inverse of the factor's permutation
+  std::vector<int32_t> groupColumns;  // static groups: positions, group after group
+  std::vector<int32_t> originalGroup; // [groups]: where a group's scales go
+};
+
+GptqRun::GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
+                 const GptqSchedule &schedule)
+    : w(w), factor(factor), scheme(scheme), schedule(schedule) {
+  result.rows = w.rows;
+  result.columns = w.columns;
+  result.scheme = scheme;
+  result.codes.resize(w.rows * w.columns);
+  positions.resize(w.columns);
+  for (int64_t p = 0; p < w.columns; ++p)
+    positions[factor.permutation[p]] = static_cast<int32_t>(p);
+  rowLosses.resize(w.rows, 0.0);
+  bool perTensor = scheme.granularity == Granularity::PerTensor;
+  if (perTensor)
+    tensor = computeTensorParameters(w, factor.dead, scheme);
+  result.scales.resize(scaleCount(scheme, w.rows, w.columns), tensor.scale);
+  if (!scheme.symmetric)
+    result.zeroPoints.resize(result.scales.size(), static_cast<int8_t>(tensor.zeroPoint));
+
+  int64_t groups = result.groups();
+  originalGroup.resize(groups);
+  for (int64_t g = 0; g < groups; ++g)
+    originalGroup[g] =
+        static_cast<int32_t>(schedule.live && !schedule.scattered
+                                 ? factor.permutation[g * schedule.groupSize] / schedule.groupSize
+                                 : g);
+  if (schedule.scattered) {
+    result.groupIndex.resize(w.columns);
+    for (int64_t p = 0; p < w.columns; ++p)
+      result.groupIndex[factor.permutation[p]] = schedule.groupAt[p];
+  }
+  if (!schedule.live && !perTensor) {
+    groupColumns.resize(w.columns);
+    std::vector<int64_t> next(groups);
+    for (int64_t g = 0; g < groups; ++g)
+      next[g] = g * schedule.groupSize;
+    for (int64_t p = 0; p < w.columns; ++p)
+      groupColumns[next[schedule.groupAt[p]]++] = static_cast<int32_t>(p);
+  }
+}
+
+void GptqRun::run() {
+  int64_t lanes = roundUpToTile(std::min(chunkRows, w.rows));
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Workspace>> idle;
+  SingleThreadedBlas guard;
+  parallelFor(0, w.rows, chunkRows, [&](int64_t first, int64_t last) {
+    std::unique_ptr<Workspace> space;
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      if (!idle.empty()) {
+        space = std::move(idle.back());
+        idle.pop_back();
+      }
+    }
+    if (!space)
+      space = std::make_unique<Workspace>(w.columns, lanes, result.groups(), schedule);
+    runChunk(first, last, *space);
+    std::lock_guard<std::mutex> lock(mutex);
+    idle.push_back(std::move(space));
+  });
+}
+
+void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
+  int64_t rows = last - first, lanes = roundUpToTile(rows);
+  loadLanes(w.rowRange(first, last), positions, factor.dead, space.values.get(), lanes);
+  if (!schedule.live)
+    computeStaticScales(lanes, space);
+  for (const Block &block : schedule.blocks) {
+    multiplyBefore(block, lanes, space);
+    for (int64_t lane = 0; lane < lanes; lane += tileRows) {
+      float losses[tileRows] = {};
+      GptqTile tile;
+      tile.values = space.values.get() + block.begin * lanes + lane;
+      tile.t = space.t.get() + (block.begin - block.windowBegin) * lanes + lane;
+      tile.codes = space.codes.get() + block.begin * lanes + lane;
+      tile.scales = space.scales.get() + lane;
+      tile.zeroPoints = space.zeroPoints.get() + lane;
+      tile.losses = losses;
+      tile.scratch = space.scratch.get();
+      tile.stride = lanes;
+      roundBlock(schedule, block, scheme, tile);
+      for (int64_t i = lane; i < std::min(rows, lane + tileRows); ++i)
+        rowLosses[first + i] += losses[i - lane];
+    }
+  }
+  MatrixRef<int8_t> codes(result.codes.data(), w.rows, w.columns);
+  storeCodes(space.codes.get(), lanes, positions, codes.rowRange(first, last));
+  if (scheme.granularity != Granularity::PerTensor)
+    storeScales(first, rows, lanes, space);
+}
+
+/// Brings t of the block's columns up to date: t = E[:, <begin] R[<begin, columns], for all of the
+/// window if the block is its first.
+void GptqRun::multiplyBefore(const Block &block, int64_t lanes, Workspace &space) {
+  bool starts = block.startsWindow();
+  int64_t from = starts ? 0 : block.windowBegin;
+  int64_t width = (starts ? block.windowEnd : block.end) - block.begin;
+  float *t = space.t.get() + (block.begin - block.windowBegin) * lanes;
+  if (from == block.begin) {
+    std::fill_n(t, width * lanes, 0.0f);
+    return;
+  }
+  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, width, lanes, block.begin - from, 1.0f,
+              factor.r.data() + from * w.columns + block.begin, w.columns,
+              space.values.get() + from * lanes, lanes, starts ? 0.0f : 1.0f, t, lanes);
+}
+
+void GptqRun::computeStaticScales(int64_t lanes, Workspace &space) {
+  if (scheme.granularity == Granularity::PerTensor) {
+    std::fill_n(space.scales.get(), lanes, tensor.scale);
+    std::fill_n(space.zeroPoints.get(), lanes, static_cast<float>(tensor.zeroPoint));
+    return;
+  }
+  int64_t size = schedule.groupSize;
+  for (int64_t g = 0; g < result.groups(); ++g)
+    for (int64_t lane = 0; lane < lanes; lane += tileRows) {
+      for (int64_t c = 0; c < size; ++c)
+        std::copy_n(space.values.get() + groupColumns[g * size + c] * lanes + lane, tileRows,
+                    space.scratch.get() + c * tileRows);
+      computeTileParameters(space.scratch.get(), size, tileRows, scheme,
+                            space.scales.get() + g * lanes + lane,
+                            space.zeroPoints.get() + g * lanes + lane);
+    }
+}
+
+void GptqRun::storeScales(int64_t first, int64_t rows, int64_t lanes, const Workspace &space) {
+  int64_t groups = result.groups();
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t g = 0; g < groups; ++g) {
+      int64_t to = (first + i) * groups + originalGroup[g];
+      result.scales[to] = space.scales[g * lanes + i];
+      if (!scheme.symmetric)
+        result.zeroPoints[to] = static_cast<int8_t>(space.zeroPoints[g * lanes + i]);
+    }
+}
+
+/// GptqResult::error and errorRtn.
+void computeErrors(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
+                   const std::vector<double> &rowLosses, int64_t errorRows, GptqResult &result) {
+  int64_t count = errorRows <= 0 ? w.rows : std::min(errorRows, w.rows);
+  std::vector<float> sample(count * w.columns);
+  double loss = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t row = i * w.rows / count;
+    loss += rowLosses[row];
+    std::copy_n(w.row(row), w.columns, sample.data() + i * w.columns);
+  }
+  ConstMatrix rows(sample.data(), count, w.columns);
+  double whole = outputNorm(count, factor, [&](int64_t i, int64_t j) { return rows(i, j); });
+  if (whole == 0)
+    return;
+  QuantizationParameters tensor;
+  if (scheme.granularity == Granularity::PerTensor)
+    tensor = computeTensorParameters(w, {}, scheme);
+  std::vector<float> rounded(count * w.columns);
+  dequantize(roundToNearest(rows, scheme, tensor), MutableMatrix(rounded.data(), count, w.columns));
+  double lossRtn = outputNorm(
+      count, factor, [&](int64_t i, int64_t j) { return rows(i, j) - rounded[i * w.columns + j]; });
+  result.error = loss / whole;
+  result.errorRtn = lossRtn / whole;
+}
+
+} // namespace
+
+llvm::Expected<GptqResult> quantizeGptq(ConstMatrix w, const GramFactor &factor,
+                                        const WeightScheme &scheme, const GptqOptions &options) {
+  if (llvm::Error error = verify(scheme, w.rows, w.columns))
+    return error;
+  if (factor.columns != w.columns)
+    return llvm::createStringError(
+        "the weight has %lld input channels, but the Gram matrix was taken over %lld",
+        static_cast<long long>(w.columns), static_cast<long long>(factor.columns));
+  if (llvm::Error error = checkFinite(w))
+    return error;
+  llvm::Expected<GptqSchedule> schedule = buildGptqSchedule(factor, scheme, options);
+  if (!schedule)
+    return schedule.takeError();
+
+  GptqRun run(w, factor, scheme, *schedule);
+  run.run();
+  GptqResult result;
+  result.weight = std::move(run.result);
+  for (double loss : run.rowLosses)
+    result.loss += loss;
+  if (options.computeErrors)
+    computeErrors(w, factor, scheme, run.rowLosses, options.errorRows, result);
+  return result;
+}
+
+} // namespace ptq::numerics

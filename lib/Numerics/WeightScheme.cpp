@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Checks of a WeightScheme against a weight's shape.
+
+#include "ptq/Numerics/WeightScheme.h"
+#include "llvm/ADT/StringExtras.h"
+#include <string>
+
+namespace ptq::numerics {
+namespace {
+
+/// The group sizes a width allows: its divisors that are multiples of 8, or failing that all
+/// from 2.
+std::string allowedGroupSizes(int64_t columns) {
+  for (int64_t multiple : {8, 1}) {
+    std::string sizes;
+    for (int64_t size = multiple == 8 ? 8 : 2; size <= columns; size += multiple)
+      if (columns % size == 0)
+        sizes += (sizes.empty() ? "" : ", ") + llvm::itostr(size);
+    if (!sizes.empty())
+      return sizes;
+  }
+  return "none";
+}
+
+} // namespace
+
+int64_t groupsPerRow(const WeightScheme &scheme, int64_t columns) {
+  return scheme.granularity == Granularity::PerGroup ? columns / scheme.groupSize : 1;
+}
+
+int64_t scaleCount(const WeightScheme &scheme, int64_t rows, int64_t columns) {
+  return scheme.granularity == Granularity::PerTensor ? 1 : rows * groupsPerRow(scheme, columns);
+}
+
+llvm::Error verify(const WeightScheme &scheme, int64_t rows, int64_t columns) {
+  if (scheme.bits < 2 || scheme.bits > 8)
+    return llvm::createStringError("cannot quantize to %u bits: weights take 2 to 8", scheme.bits);
+  if (rows <= 0 || columns <= 0)
+    return llvm::createStringError("cannot quantize an empty weight (%lld x %lld)",
+                                   static_cast<long long>(rows), static_cast<long long>(columns));
+  if (scheme.granularity != Granularity::PerGroup)
+    return llvm::Error::success();
+  if (scheme.groupSize <= 0)
+    return llvm::createStringError(
+        "group size %lld is not positive: for one scale a row use per-channel granularity",
+        static_cast<long long>(scheme.groupSize));
+  if (columns % scheme.groupSize != 0)
+    return llvm::createStringError(
+        "group size %lld does not divide the width %lld of the weight; sizes that do: %s; "
+        "or use per-channel granularity",
+        static_cast<long long>(scheme.groupSize), static_cast<long long>(columns),
+        allowedGroupSizes(columns).c_str());
+  return llvm::Error::success();
+}
+
+} // namespace ptq::numerics

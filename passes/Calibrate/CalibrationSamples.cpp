@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "ptq/Calibrate/CalibrationSamples.h"
+
+#include "ByteSamples.h"
+
+#include "ptq/Analysis/LayerNames.h"
+#include "ptq/Execution/KernelCache.h"
+#include "ptq/Execution/Samples.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinAttributes.h"
+
+using namespace mlir;
+using namespace ptq;
+
+static constexpr llvm::StringLiteral kCalibrationAttr = "ptq.calibration";
+
+std::optional<CalibrationSource> CalibrationSource::of(ModuleOp module) {
+  auto dictionary = module->getAttrOfType<DictionaryAttr>(kCalibrationAttr);
+  if (!dictionary)
+    return std::nullopt;
+  auto data = dictionary.getAs<StringAttr>("data");
+  auto function = dictionary.getAs<StringAttr>("function");
+  auto maxSamples = dictionary.getAs<IntegerAttr>("max_samples");
+  if (!data || !function || !maxSamples)
+    return std::nullopt;
+  return CalibrationSource{data.str(), function.str(), maxSamples.getInt()};
+}
+
+void CalibrationSource::attachTo(ModuleOp module) const {
+  Builder b(module.getContext());
+  module->setAttr(kCalibrationAttr,
+                  b.getDictionaryAttr({b.getNamedAttr("data", b.getStringAttr(data)),
+                                       b.getNamedAttr("function", b.getStringAttr(function)),
+                                       b.getNamedAttr("max_samples", b.getI64IntegerAttr(maxSamples))}));
+}
+
+llvm::Expected<func::FuncOp> ptq::findFunction(ModuleOp module, StringRef name) {
+  auto function = module.lookupSymbol<func::FuncOp>(name);
+  if (function && !function.isExternal())
+    return function;
+  std::string others;
+  for (auto other : module.getOps<func::FuncOp>())
+    if (!other.isExternal())
+      others += (others.empty() ? "" : ", ") + ("@" + other.getSymName()).str();
+  return llvm::createStringError("there is no function @" + name + " with a body" +
+                                 (others.empty() ? "" : "; the module has " + others +
+                                                            ": name one with function=…"));
+}
+
+llvm::Expected<std::vector<std::vector<execution::Tensor>>> ptq::loadSamples(func::FuncOp function,
+                                                                             const CalibrationSource &source) {
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (auto key = function.getArgAttrOfType<StringAttr>(i, kParameterAttr))
+      return llvm::createStringError("parameter '" + key.getValue() +
+                                     "' has no data: bind the weights with --load-parameters before");
+  std::vector<std::vector<execution::Tensor>> samples;
+  if (StringRef(source.data).ends_with(".safetensors")) {
+    auto file = checkpoint::Checkpoint::open({source.data});
+    if (!file)
+      return file.takeError();
+    auto set = execution::SampleSet::open(function, /*parameters=*/nullptr, std::move(*file));
+    if (!set)
+      return set.takeError();
+    int64_t count = source.maxSamples ? std::min(source.maxSamples, set->size()) : set->size();
+    samples = set->samples(0, count);
+  } else {
+    auto all = readByteSamples(function, source.data);
+    if (!all)
+      return all.takeError();
+    samples = std::move(*all);
+    if (source.maxSamples && source.maxSamples < int64_t(samples.size()))
+      samples.resize(source.maxSamples);
+  }
+  for (const execution::Tensor &tensor : samples.empty() ? std::vector<execution::Tensor>() : samples.front())
+    if (tensor.numElements() == 0)
+      return llvm::createStringError("'" + source.data + "': the samples have no elements");
+  if (samples.empty())
+    return llvm::createStringError("'" + source.data + "' holds no samples");
+  return samples;
+}
+
+llvm::Error ptq::runSamples(func::FuncOp function, ArrayRef<std::vector<execution::Tensor>> samples,
+                            execution::LinearObserver &observer) {
+  // Passes of one process share what was compiled.
+  static auto kernels = std::make_shared<execution::KernelCache>();
+  execution::ExecutorOptions options;
+  options.kernels = kernels;
+  options.stopAfterLastLinear = true;
+  auto executor = execution::Executor::create(function, options);
+  if (!executor)
+    return executor.takeError();
+  return (*executor)->run(samples, &observer).takeError();
+}
+
+Value ptq::sharedInput(Value x) {
+  while (Operation *op = x.getDefiningOp()) {
+    if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op);
+        collapse && !collapse.getReassociationIndices().empty() &&
+        collapse.getReassociationIndices().back().size() == 1)
+      x = collapse.getSrc();
+    else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op);
+             expand && !expand.getReassociationIndices().empty() &&
+             expand.getReassociationIndices().back().size() == 1)
+      x = expand.getSrc();
+    else
+      break;
+  }
+  return x;
+}

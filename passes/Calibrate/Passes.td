@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Stage 2: what the activations look like.
+
+#ifndef PTQ_CALIBRATE_PASSES_TD
+#define PTQ_CALIBRATE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Calibrate : Pass<"calibrate", "::mlir::ModuleOp"> {
+  let summary = "Run the model on samples and attach statistics of every linear layer's input";
+  let description = [{
+    Runs the function on the CPU on the user's own samples and attaches `#ptq.statistics` to each
+    `ptq.linear`: the token count, and for each input channel the greatest and the mean absolute value. Layers
+    that share an input share them. The module remembers the samples, for passes that run the model
+    themselves (`--gptq`); `statistics=false` does only that, and does not run it here.
+
+    `data` is a safetensors file with a tensor for each of the function's inputs, by `ptq.input`: for an
+    input of shape S a tensor of shape S, or N×S for N samples. For a model whose only input is byte ids
+    it may be any other file: its bytes, cut into samples of the input's size.
+
+    `save` writes the statistics to a safetensors file for `--load-statistics`, with `gram` the matrices
+    XᵀX too, of in² floats for each input. A model with no linear layer is raised first.
+  }];
+  let options = [
+    Option<"data", "data", "std::string", /*default=*/"", "Samples: a safetensors file, or text for byte ids">,
+    Option<"maxSamples", "max-samples", "int64_t", /*default=*/"0", "How many samples to use; 0 is all">,
+    Option<"save", "save", "std::string", /*default=*/"", "Write the statistics to this safetensors file">,
+    Option<"gram", "gram", "bool", /*default=*/"false", "Save the Gram matrices as well">,
+    Option<"function", "function", "std::string", /*default=*/"\"main\"", "The function to run">,
+    Option<"statistics", "statistics", "bool", /*default=*/"true",
+           "Run the samples here; false only remembers them for passes that run them">
+  ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def LoadStatistics : Pass<"load-statistics", "::mlir::ModuleOp"> {
+  let summary = "Attach the statistics of an earlier run";
+  let description = [{
+    Attaches the statistics in a file that `--calibrate="save=…"` wrote to the linear layers of the same names.
+    A layer that the file lacks, or has with another width, is an error. The module remembers the file, for
+    passes that can use its Gram matrices (`--gptq`).
+  }];
+  let options = [
+    Option<"file", "file", "std::string", /*default=*/"", "The safetensors file with the statistics">
+  ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Stage 4: float weights become integers and scales.
+
+#ifndef PTQ_QUANTIZE_PASSES_TD
+#define PTQ_QUANTIZE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+/// The options that say which layers are rounded, and to what.
+defvar RoundingOptions = [
+  Option<"bits", "bits", "unsigned", /*default=*/"4", "Bits of a weight, 2 to 8">,
+  Option<"groupSize", "group-size", "int64_t", /*default=*/"128",
+         "Input channels that share a scale; -1 is a whole row (per channel)">,
+  Option<"granularity", "granularity", "std::string", /*default=*/"\"group\"",
+         "group, channel or tensor: which weights share a scale">,
+  Option<"symmetric", "symmetric", "bool", /*default=*/"true", "No zero points">,
+  Option<"mse", "mse", "bool", /*default=*/"false",
+         "Search the range of each group that minimises the rounding error's 2.4-norm">,
+  Option<"only", "only", "std::string", /*default=*/"",
+         "A regular expression: round only layers whose name it matches, heads included">,
+  Option<"skip", "skip", "std::string", /*default=*/"",
+         "A regular expression: leave layers whose name it matches in float">
+];
+
+def Rtn : Pass<"rtn", "::mlir::ModuleOp"> {
+  let summary = "Round weights to the nearest integers";
+  let description = [{
+    Each `ptq.linear` becomes `ptq.weight_only_linear` with `q = clamp(round(w / s) + z)`, rounding half to
+    even. Scales are `2·absmax / (2^bits − 1)` in a symmetric scheme and `(max − min) / (2^bits − 1)`, over a
+    range that includes 0, in an asymmetric one. Needs no calibration.
+
+    A layer takes its own mark (`weight_scheme`) unless an option is given. A head, a layer whose value is
+    returned as it is, stays float unless `only` matches it. A group size that does not divide a layer's
+    width is an error that names the layer, the width and the sizes that would do.
+
+    Before:
+
+    ```mlir
+    %y = ptq.linear %x, %w {layer = "up"} : (tensor<4x64xf32>, tensor<32x64xf32>) -> tensor<4x32xf32>
+    ```
+
+    After `--rtn="bits=4 group-size=32"`:
+
+    ```mlir
+    %y = ptq.weight_only_linear %x, %q, %s {layer = "up", scheme = #ptq.scheme<bits = 4, symmetric, per_group(32)>}
+       : (tensor<4x64xf32>, tensor<32x8xi32>, tensor<32x2xf32>) -> tensor<4x32xf32>
+    ```
+  }];
+  let options = RoundingOptions;
+  let statistics = [Statistic<"numRounded", "layers-rounded", "Layers whose weights were rounded">];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def Gptq : Pass<"gptq", "::mlir::ModuleOp"> {
+  let summary = "Round weights one input channel at a time, correcting the error in those that follow";
+  let description = [{
+    GPTQ (Frantar et al., 2023): minimises the error of each layer's output on the calibration samples,
+    ‖(W − Q)·X‖². The pass runs the samples of `--calibrate` through the model, takes XᵀX at each linear
+    layer, rounds the layer, and goes on with its rounded weight (`sequential`, the default) or with the
+    float one. It needs the memory of one layer at a time. Without samples, Gram matrices of
+    `--load-statistics` serve (then as they were measured, in float).
+
+    `order` is the order in which input channels are rounded: as they are (`none`); by descending energy
+    (`act`: with scales that are taken live, groups are then no consecutive channels, and the layer gets a
+    group index); or by energy inside each group and groups by their greatest energy (`group-aware`, the
+    default), which needs nothing at run time. `damp` times the mean of the diagonal is added to it; a matrix
+    that is still not positive definite gets 0.01 more until it is. A layer for which that does not help
+    is rounded to nearest, with a warning that names it.
+
+    The scales of a group are taken when its first channel is reached, from the weights as corrected so far;
+    `static-groups` takes them from the original weights.
+  }];
+  let options = RoundingOptions # [
+    Option<"damp", "damp", "double", /*default=*/"0.05", "Damping, as a share of the mean of the diagonal">,
+    Option<"order", "order", "std::string", /*default=*/"\"group-aware\"",
+           "Order of the input channels: group-aware, act or none">,
+    Option<"staticGroups", "static-groups", "bool", /*default=*/"false",
+           "Take the scales of groups from the original weights">,
+    Option<"sequential", "sequential", "bool", /*default=*/"true",
+           "Later layers see the rounded weights of earlier ones">
+  ];
+  let statistics = [Statistic<"numRounded", "layers-rounded", "Layers whose weights were rounded">];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Rounding to nearest; lib/Numerics/Rtn has the arithmetic.
+
+#include "RoundingPass.h"
+
+#include "ptq/Analysis/WeightValue.h"
+#include "ptq/Numerics/Rtn.h"
+#include "ptq/Quantize/PackedLayer.h"
+#include "ptq/Quantize/Passes.h"
+#include "ptq/Raise/Raise.h"
+#include "ptq/Support/Progress.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include <chrono>
+
+namespace ptq {
+#define GEN_PASS_DEF_RTN
+#include "ptq/Quantize/Passes.h.inc"
+} // namespace ptq
+
+using namespace mlir;
+using namespace ptq;
+
+namespace {
+
+struct RtnPass : ptq::impl::RtnBase<RtnPass> {
+  using RtnBase::RtnBase;
+
+  void runOnOperation() override {
+    if (failed(ensureRaised(getOperation())))
+      return signalPassFailure();
+    if (llvm::Error error = round()) {
+      mlir::emitError(getOperation().getLoc(), "rtn: " + toString(std::move(error)));
+      signalPassFailure();
+    }
+  }
+
+  llvm::Error round() {
+    auto layers = selectLayers(getOperation(), makeRoundingOptions(bits, groupSize, granularity, symmetric, mse, only, skip));
+    if (!layers)
+      return layers.takeError();
+    Progress progress("rtn", layers->size());
+    for (SelectedLayer &selected : *layers) {
+      LinearOp layer = selected.layer;
+      progress.begin(layer.getLayerName());
+      auto start = std::chrono::steady_clock::now();
+      auto named = [&](llvm::Error error) {
+        return llvm::createStringError("layer '" + layer.getLayerName() + "': its weight: " +
+                                       toString(std::move(error)));
+      };
+      llvm::Expected<WeightValue> weight = evaluateWeight(layer.getWeight());
+      if (!weight)
+        return named(weight.takeError());
+      numerics::ConstMatrix matrix(weight->data.data(), layer.getOutFeatures(), layer.getInFeatures());
+      auto quantized = numerics::quantizeRtn(matrix, selected.scheme);
+      if (!quantized)
+        return named(quantized.takeError());
+      PackedWeight packed(std::move(*quantized));
+      RoundingRecord record;
+      record.method = "rtn";
+      record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      replaceByPacked(layer, std::move(packed), record);
+      ++numRounded;
+      progress.advance();
+    }
+    return llvm::Error::success();
+  }
+};
+
+} // namespace

@@ -1,0 +1,20 @@
+// What examples/embedding is run on: one layer of 32 inputs and a head.
+func.func @main(%x: tensor<4x32xf32> {ptq.input = "x"}) -> tensor<4x2xf32> {
+  %fc = arith.constant {ptq.key = "fc.weight"} dense_resource<fc> : tensor<4x32xf32>
+  %head = arith.constant {ptq.key = "head.weight"} dense<[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]> : tensor<2x4xf32>
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<4x4xf32>
+  %c0 = linalg.fill ins(%zero : f32) outs(%e0 : tensor<4x4xf32>) -> tensor<4x4xf32>
+  %y = linalg.matmul
+    indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+    ins(%x, %fc : tensor<4x32xf32>, tensor<4x32xf32>) outs(%c0 : tensor<4x4xf32>) -> tensor<4x4xf32>
+  %a = math.tanh %y : tensor<4x4xf32>
+  %e1 = tensor.empty() : tensor<4x2xf32>
+  %c1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<4x2xf32>) -> tensor<4x2xf32>
+  %z = linalg.matmul
+    indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+    ins(%a, %head : tensor<4x4xf32>, tensor<2x4xf32>) outs(%c1 : tensor<4x2xf32>) -> tensor<4x2xf32>
+  return %z : tensor<4x2xf32>
+}
+
+{-# dialect_resources: { builtin: { fc: "0x04000000000080BFB81E85BE8FC2F53ECDCC4CBF8FC275BD7B142E3F9A9919BF295C0F3EAE47613FCDCCCCBE7B14AE3ED7A370BFCDCC4CBE713D0A3FA4703DBF00000000A4703D3F713D0ABFCDCC4C3ED7A3703F7B14AEBECDCCCC3EAE4761BF295C0FBE9A99193F7B142EBF8FC2753DCDCC4C3F8FC2F5BEB81E853E0000803F295C8FBE1F85EB3E85EB51BF0AD7A3BDC3F5283F52B81EBF8FC2F53DF6285C3F3D0AD7BE0AD7A33E8FC275BFAE4761BEB81E053F5C8F42BF0AD7A3BCEC51383F295C0FBFEC51383E1F856B3FEC51B8BE5C8FC23E666666BF0AD723BEE17A143F333333BF0AD7233D14AE473F000000BF8FC2753E48E17A3F9A9999BEAE47E13E3D0A57BFCDCCCCBD0AD7233F0AD723BFCDCCCC3D3D0A573FAE47E1BE9A99993E48E17ABF8FC275BE0000003F14AE47BF0AD723BD3333333FE17A14BF0AD7233E6666663F5C8FC2BEEC51B83E1F856BBFEC5138BE295C0F3FEC5138BF0AD7A33C5C8F423FB81E05BFAE47613E8FC2753F0AD7A3BE3D0AD73EF6285CBF8FC2F5BD52B81E3FC3F528BF0AD7A33D85EB513F1F85EBBE295C8F3E000080BFB81E85BE8FC2F53ECDCC4CBF8FC275BD7B142E3F9A9919BF295C0F3EAE47613FCDCCCCBE7B14AE3ED7A370BFCDCC4CBE713D0A3FA4703DBF00000000A4703D3F713D0ABFCDCC4C3ED7A3703F7B14AEBECDCCCC3EAE4761BF295C0FBE9A99193F7B142EBF8FC2753D" } } #-}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Gram matrices: sums over calls, the upper triangle only, strides.
+
+#include "TestData.h"
+#include <gtest/gtest.h>
+
+using namespace ptq::numerics;
+using namespace ptq::numerics::test;
+
+namespace {
+
+TEST(Gram, AccumulatesTheUpperTriangle) {
+  constexpr int64_t tokens = 30, n = 7, stride = 9;
+  std::vector<float> x = randomMatrix(tokens, stride, 1);
+  std::vector<float> gram(n * n, 0.0f);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < i; ++j)
+      gram[i * n + j] = -5.0f;
+  MutableMatrix view(gram.data(), n, n);
+  accumulateGram(ConstMatrix(x.data(), 20, n, stride), view);
+  accumulateGram(ConstMatrix(x.data() + 20 * stride, 10, n, stride), view);
+  accumulateGram(ConstMatrix(x.data(), 0, n, stride), view);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int64_t t = 0; t < tokens; ++t)
+        sum += double(x[t * stride + i]) * x[t * stride + j];
+      if (j < i)
+        EXPECT_EQ(gram[i * n + j], -5.0f);
+      else
+        EXPECT_NEAR(gram[i * n + j], sum, 1e-4);
+    }
+}
+
+TEST(Gram, Symmetrize) {
+  constexpr int64_t n = 150; // more than two blocks
+  std::vector<float> gram = randomMatrix(n, n, 2), before = gram;
+  symmetrize(MutableMatrix(gram.data(), n, n));
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      ASSERT_EQ(gram[i * n + j], before[std::min(i, j) * n + std::max(i, j)]);
+}
+
+} // namespace

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# The text tests: what runs is LLVM's lit, its shell, FileCheck and not.
+
+import os
+
+import lit.formats
+from lit.llvm import llvm_config
+from lit.llvm.subst import ToolSubst
+
+config.name = "mlir-ptq"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.ptq_build_dir, "test")
+# Inputs of tests, and tests of other kinds.
+config.excludes = ["Inputs", "Models", "Forms", "Unit", "Integration", "Benchmark"]
+
+llvm_config.use_default_substitutions()
+tools_dir = os.path.join(config.ptq_build_dir, "bin")
+tools = ["quant-opt", "quant-run", "ptx-run"]
+llvm_config.add_tool_substitutions(
+    [ToolSubst(tool) for tool in tools if os.path.exists(os.path.join(tools_dir, tool))], [tools_dir])
+llvm_config.add_tool_substitutions(["mlir-opt", "mlir-tblgen", "llvm-nm", "split-file"], [config.llvm_tools_dir])
+config.substitutions += [
+    ("%ptq_plugin", os.path.join(config.ptq_build_dir, "lib", "libPTQPlugin.so")),
+    ("%models", os.path.join(config.test_source_root, "Models")),
+    ("%forms", os.path.join(config.test_source_root, "Forms")),
+    ("%python", f'"{config.python}"'),
+    ("%make_safetensors", f'"{config.python}" "{config.test_source_root}/Inputs/make_safetensors.py"'),
+]
+
+for tool in tools:
+    if os.path.exists(os.path.join(tools_dir, tool)):
+        config.available_features.add(tool)
+if config.ptq_enable_asan:
+    config.available_features.add("asan")
+    # LLVM keeps what it allocates for the life of a process.
+    config.environment["ASAN_OPTIONS"] = "detect_leaks=0"
+else:
+    # The stock mlir-opt can load a plugin only if both have a sanitizer's runtime or neither has.
+    config.available_features.add("plugin")
