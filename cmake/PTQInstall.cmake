@@ -1,11 +1,22 @@
 # Install rules and the CMake package: find_package(PTQ) gives PTQ::PTQRegistration and the libraries below it.
 #
 #   bin/            tools (ptq_add_tool)
-#   include/ptq/    headers, the generated ones among them
-#   include/ptq/…   .td files of the dialect and the passes, for who documents or extends them
+#   include/ptq/    headers, generated ones among them, and the .td files of dialect and passes
 #   lib/            static libraries and the plugin
 #   lib/cmake/PTQ/  PTQConfig.cmake, PTQConfigVersion.cmake, PTQTargets.cmake
 include(CMakePackageConfigHelpers)
+
+# Installed tools find libMLIR where they were linked with it.
+get_property(tool_folders DIRECTORY ${PROJECT_SOURCE_DIR}/tools PROPERTY SUBDIRECTORIES)
+foreach(folder ${tool_folders})
+  get_property(tools DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
+  foreach(tool ${tools})
+    get_target_property(type ${tool} TYPE)
+    if(type MATCHES "EXECUTABLE|MODULE_LIBRARY")
+      set_target_properties(${tool} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+    endif()
+  endforeach()
+endforeach()
 
 get_property(PTQ_INSTALLED_LIBRARIES GLOBAL PROPERTY PTQ_LIBRARIES)
 install(TARGETS ${PTQ_INSTALLED_LIBRARIES}
@@ -16,7 +27,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INC
   FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY ${PROJECT_BINARY_DIR}/include/ptq DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h.inc"
-  PATTERN "CMakeFiles" EXCLUDE)
+  PATTERN "CMakeFiles" EXCLUDE PATTERN "*.dir" EXCLUDE)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/dialects/PTQ/IR/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ptq/IR
   FILES_MATCHING PATTERN "*.td")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/passes/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ptq

@@ -16,8 +16,16 @@ work=$build/demo
 rm -rf "$work"
 mkdir "$work"
 
+# Prints a command as one would type it in the repository's folder, and runs it.
 run() {
-  printf '$ %s\n' "${*//$root\//}"
+  printf '$' >&2
+  local word
+  for word in "$@"; do
+    word=${word//$root\//}
+    [[ $word == *' '* ]] && word="'$word'"
+    printf ' %s' "$word" >&2
+  done
+  printf '\n' >&2
   "$@"
 }
 
@@ -55,7 +63,7 @@ print(f"""
                           float      4-bit GPTQ
   perplexity per byte {before["perplexity"]:11.4f} {after["perplexity"]:15.4f}   ({after["perplexity"] / before["perplexity"] - 1:+.2%})
   parameters, MB      {sizes[0] / 1e6:11.2f} {sizes[1] / 1e6:15.2f}   ({sizes[0] / sizes[1]:.2f} times smaller)
-  linear layers in 4 bits {"0":>7} {f"{len(rounded)} of {len(report['layers'])}":>15}
+  layers in 4 bits    {0:>11} {f"{len(rounded)} of {len(report['layers'])}":>15}
 
-  the quantized layers alone are {report["compression_ratio"]:.2f} times smaller; every layer: {os.path.join(work, "report.json")}""")
+  Scheme and error of every layer: {os.path.join(work, "report.json")}""")
 PYTHON

@@ -21,9 +21,11 @@ tools_dir = os.path.join(config.ptq_build_dir, "bin")
 tools = ["quant-opt", "quant-run", "ptx-run"]
 llvm_config.add_tool_substitutions(
     [ToolSubst(tool) for tool in tools if os.path.exists(os.path.join(tools_dir, tool))], [tools_dir])
-llvm_config.add_tool_substitutions(["mlir-opt", "mlir-tblgen", "llvm-nm", "split-file"], [config.llvm_tools_dir])
+llvm_config.add_tool_substitutions(["mlir-opt", "mlir-runner", "mlir-tblgen", "llvm-nm", "split-file"], [config.llvm_tools_dir])
 config.substitutions += [
     ("%ptq_plugin", os.path.join(config.ptq_build_dir, "lib", "libPTQPlugin.so")),
+    ("%runner_utils", os.path.join(config.llvm_library_dir, "libmlir_runner_utils.so")),
+    ("%c_runner_utils", os.path.join(config.llvm_library_dir, "libmlir_c_runner_utils.so")),
     ("%models", os.path.join(config.test_source_root, "Models")),
     ("%forms", os.path.join(config.test_source_root, "Forms")),
     ("%python", f'"{config.python}"'),

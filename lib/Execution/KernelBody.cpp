@@ -35,12 +35,16 @@ private:
 };
 } // namespace
 
-/// Where `failed` holds, stores the number of the check of `op`.
+/// Where `failed` holds, stores the number of the check of `op`, unless an earlier check has failed.
 void BodyRewriter::fail(Value failed, Operation *op) {
   Location loc = op->getLoc();
   auto number = op->getAttrOfType<IntegerAttr>(checkAttribute);
   scf::IfOp::create(builder, loc, failed, [&](OpBuilder &then, Location loc) {
+    Value before = LLVM::LoadOp::create(then, loc, then.getI32Type(), failure);
+    Value none = arith::ConstantIntOp::create(then, loc, 0, 32);
+    Value first = arith::CmpIOp::create(then, loc, arith::CmpIPredicate::eq, before, none);
     Value code = arith::ConstantIntOp::create(then, loc, number ? number.getInt() : 1, 32);
+    code = arith::SelectOp::create(then, loc, first, code, before);
     LLVM::StoreOp::create(then, loc, code, failure);
     scf::YieldOp::create(then, loc);
   });

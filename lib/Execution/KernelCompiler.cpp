@@ -71,6 +71,9 @@ static LogicalResult expandOperations(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   arith::populateExpandBFloat16Patterns(patterns);
+  // Without branches: the C library's vector exp leaves its fast path for arguments below -87, which is every masked
+  // attention score.
+  populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) { return name == "math.exp"; });
   return applyPatternsGreedily(module, std::move(patterns));
 }
 

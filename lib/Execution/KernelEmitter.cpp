@@ -400,7 +400,7 @@ LogicalResult Emitter::emit() {
     if (!isa<arith::ConstantOp, tensor::EmptyOp>(op))
       ops.push_back(&op);
   auto graph = buildKernelGraph(ops, [&](Value value) { return outputs.contains(value); });
-  if (!graph || !graph->isFusible())
+  if (!graph || !graph->isExecutable())
     return emitError(loc, "has no form as loops");
 
   func::FuncOp loops = emitSignature();

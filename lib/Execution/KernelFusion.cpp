@@ -63,7 +63,7 @@ bool Fusion::canJoin(const KernelNode &unit, const KernelNode &kernel) const {
       return !user || !members.contains(user);
     });
   });
-  return graph && graph->stages.size() <= stageLimit && graph->isFusible();
+  return graph && graph->stages.size() <= stageLimit && graph->outerLoops > 0 && graph->isExecutable();
 }
 
 bool Fusion::tryJoin(KernelNode &kernel, size_t earliest) {

@@ -196,8 +196,8 @@ int64_t KernelGraph::scratchBytes() const {
   return bytes;
 }
 
-bool KernelGraph::isFusible() const {
-  return stages.size() == 1 || (outerLoops > 0 && scratchBytes() <= scratchLimit);
+bool KernelGraph::isExecutable() const {
+  return stages.size() == 1 || temporaries.empty() || (outerLoops > 0 && scratchBytes() <= scratchLimit);
 }
 
 std::optional<KernelGraph> buildKernelGraph(ArrayRef<Operation *> ops, llvm::function_ref<bool(Value)> escapes) {

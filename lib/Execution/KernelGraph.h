@@ -34,8 +34,8 @@ struct KernelGraph {
   /// Bytes of all temporaries, at one point of the outer loops.
   int64_t scratchBytes() const;
 
-  /// Whether the graph may run as one kernel: a single stage, or shared loops and small scratch.
-  bool isFusible() const;
+  /// Whether the graph can be one kernel: its temporaries, if there are any, are small at one point of shared loops.
+  bool isExecutable() const;
 };
 
 /// The graph of `ops`, in order, where `escapes` says which results are wanted outside. Nothing if one of them has

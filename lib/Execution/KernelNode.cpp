@@ -13,25 +13,35 @@ using namespace mlir;
 
 namespace ptq::execution {
 
-/// Whether a kernel should read through `view`: its innermost loop must stay contiguous, or stand still.
+/// The factor of `loop` in a linear expression; nothing if it has divisions.
+static std::optional<int64_t> getFactor(AffineExpr expression, unsigned loop) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expression))
+    return dim.getPosition() == loop;
+  if (isa<AffineConstantExpr>(expression))
+    return 0;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expression);
+  if (!binary)
+    return std::nullopt;
+  auto left = getFactor(binary.getLHS(), loop), right = getFactor(binary.getRHS(), loop);
+  if (!left || !right)
+    return std::nullopt;
+  if (binary.getKind() == AffineExprKind::Add)
+    return *left + *right;
+  if (auto constant = dyn_cast<AffineConstantExpr>(binary.getRHS()); constant && binary.getKind() == AffineExprKind::Mul)
+    return *left * constant.getValue();
+  return std::nullopt;
+}
+
+/// Whether a kernel should read through a view: its innermost loop must stay contiguous, or stand still.
 static bool isCheap(AffineMap map) {
   if (map.getNumResults() == 0 || map.getNumDims() == 0)
     return true;
   unsigned innermost = map.getNumDims() - 1;
-  for (auto [index, expression] : llvm::enumerate(map.getResults())) {
-    bool divides = false;
-    expression.walk([&](AffineExpr part) {
-      divides |= part.getKind() == AffineExprKind::Mod || part.getKind() == AffineExprKind::FloorDiv;
-    });
-    if (divides || (index + 1 != map.getNumResults() && expression.isFunctionOfDim(innermost)))
+  for (AffineExpr expression : map.getResults().drop_back())
+    if (getFactor(expression, innermost) != 0)
       return false;
-  }
-  AffineExpr last = map.getResults().back();
-  if (!last.isFunctionOfDim(innermost) || isa<AffineDimExpr>(last))
-    return true;
-  auto sum = dyn_cast<AffineBinaryOpExpr>(last);
-  return sum && sum.getKind() == AffineExprKind::Add && isa<AffineDimExpr>(sum.getLHS()) &&
-         isa<AffineConstantExpr>(sum.getRHS());
+  auto factor = getFactor(map.getResults().back(), innermost);
+  return factor == 0 || factor == 1;
 }
 
 static Value getShapeSource(Value value) {
@@ -40,18 +50,38 @@ static Value getShapeSource(Value value) {
   return value;
 }
 
+/// More parts are copied one by one.
+static constexpr unsigned concatLimit = 8;
+
+/// The tensors that `op` reads element by element, if it can be a kernel.
+static std::optional<SmallVector<Value>> getKernelInputs(Operation *op) {
+  SmallVector<Value> inputs;
+  if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
+    auto isStatic = [](Type type) { return cast<RankedTensorType>(type).hasStaticShape(); };
+    if (op->getNumOperands() > concatLimit || !llvm::all_of(op->getOperandTypes(), isStatic) ||
+        !isStatic(concat.getResultType()))
+      return std::nullopt;
+    inputs.assign(op->operand_begin(), op->operand_end());
+  } else if (auto loops = getLoopOp(op)) {
+    for (const TensorAccess &input : loops->inputs)
+      inputs.push_back(input.tensor);
+  } else {
+    return std::nullopt;
+  }
+  return inputs;
+}
+
 std::unique_ptr<KernelNode> KernelNode::make(Operation *op, ValueTable &values) {
-  auto loops = getLoopOp(op);
-  if (!loops)
+  auto inputs = getKernelInputs(op);
+  if (!inputs)
     return nullptr;
   std::unique_ptr<KernelNode> node(new KernelNode(op));
   node->values = &values;
   SmallVector<Operation *> views;
-  for (const TensorAccess &input : loops->inputs) {
-    Value tensor = input.tensor;
+  for (Value tensor : *inputs) {
     while (Operation *producer = tensor.getDefiningOp()) {
       auto view = getViewSource(producer);
-      if (!view || getReshapeSource(producer) || !isCheap(view->map))
+      if (!view || !isCheap(view->map))
         break;
       if (!llvm::is_contained(views, producer))
         views.push_back(producer);
@@ -110,7 +140,7 @@ void KernelNode::findReads() {
       writes.push_back(values->id(result));
 }
 
-/// A value that has the shape of `output` at run time.
+/// A value that has the shape of `output` at run time, for a dynamic shape.
 static Value findShapeSource(Value output) {
   Operation *op = output.getDefiningOp();
   if (auto structured = dyn_cast<linalg::LinalgOp>(op)) {

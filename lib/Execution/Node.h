@@ -62,6 +62,7 @@ NodePtr makeConstantNode(mlir::Operation *op, ValueTable &values);
 NodePtr makeScalarNode(mlir::Operation *op, ValueTable &values);
 NodePtr makeReshapeNode(mlir::Operation *op, ValueTable &values);
 NodePtr makeCopyNode(mlir::Operation *op, ValueTable &values);
+NodePtr makeSoftmaxNode(mlir::Operation *op, ValueTable &values);
 
 } // namespace ptq::execution
 

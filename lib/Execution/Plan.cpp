@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -32,6 +33,11 @@ static NodePtr makeNode(Operation *op, ValueTable &values) {
     return node;
   if (NodePtr node = makeQuantizeNode(op, values))
     return node;
+  if (NodePtr node = makeSoftmaxNode(op, values))
+    return node;
+  if (isa<tensor::ConcatOp>(op))
+    if (NodePtr node = KernelNode::make(op, values))
+      return node;
   if (NodePtr node = makeCopyNode(op, values))
     return node;
   if (auto contraction = matchContraction(op))

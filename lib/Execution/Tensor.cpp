@@ -88,23 +88,23 @@ llvm::Expected<Tensor> tensorFromAttribute(ElementsAttr attribute) {
   }
 
   if (auto dense = dyn_cast<DenseElementsAttr>(attribute)) {
-    if (dense.isSplat() || !isa<FloatType>(type.getElementType())) {
-      if (type.getElementType().isIntOrIndex() && (dense.isSplat() || type.getElementTypeBitWidth() % 8 != 0 ||
-                                                   type.getElementType().isIndex()))
-        return tensorOfIntegers(type, dense, width);
-    }
+    // Integers of other than whole bytes are packed in the attribute, and index has a width of its own.
+    Type element = type.getElementType();
+    bool isInteger = element.isIntOrIndex();
+    if (isInteger && (dense.isSplat() || element.isIndex() || element.getIntOrFloatBitWidth() % 8 != 0))
+      return tensorOfIntegers(type, dense, width);
     ArrayRef<char> data = dense.getRawData();
-    if (!dense.isSplat()) {
-      if (static_cast<int64_t>(data.size()) != bytes)
-        return unstoredType(type);
-      if (reinterpret_cast<uintptr_t>(data.data()) % width == 0)
-        return Tensor{type, data.data(), nullptr};
-      return copyToTensor(type, data);
+    if (dense.isSplat()) {
+      auto memory = allocate(bytes);
+      for (int64_t i = 0; i != bytes; i += width)
+        memcpy(memory.get() + i, data.data(), width);
+      return Tensor{type, memory.get(), memory};
     }
-    auto memory = allocate(bytes);
-    for (int64_t i = 0; i != bytes; i += width)
-      memcpy(memory.get() + i, data.data(), width);
-    return Tensor{type, memory.get(), memory};
+    if (static_cast<int64_t>(data.size()) != bytes)
+      return unstoredType(type);
+    if (reinterpret_cast<uintptr_t>(data.data()) % width == 0)
+      return Tensor{type, data.data(), nullptr};
+    return copyToTensor(type, data);
   }
 
   std::string text;

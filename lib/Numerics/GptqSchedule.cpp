@@ -12,7 +12,7 @@ namespace ptq::numerics {
 namespace {
 
 constexpr int64_t defaultBlock = 128;
-constexpr int64_t windowColumns = 256;
+constexpr int64_t windowColumns = 512;
 
 /// Whether every run of groupSize positions holds the columns of one group.
 bool keepsGroupsTogether(const std::vector<int32_t> &permutation, int64_t groupSize) {

@@ -32,6 +32,8 @@ void gatherUpper(const std::vector<float> &h, const std::vector<float> &diagonal
   });
 }
 
+/// Names the first element that no Gram matrix has; success if there is none. Called when there is
+/// reason to: the factorization itself finds out that something is wrong.
 llvm::Error checkGram(const std::vector<float> &gram, int64_t n) {
   std::vector<int64_t> bad(n, n);
   parallelFor(0, n, 32, [&](int64_t first, int64_t last) {
@@ -80,8 +82,6 @@ llvm::Expected<GramFactor> factorGram(std::vector<float> gram, int64_t columns,
                                       const FactorOptions &options) {
   if (llvm::Error error = checkOptions(gram.size(), columns, options))
     return error;
-  if (llvm::Error error = checkGram(gram, columns))
-    return error;
   int64_t n = columns;
 
   GramFactor factor;
@@ -94,6 +94,8 @@ llvm::Expected<GramFactor> factorGram(std::vector<float> gram, int64_t columns,
   int64_t live = 0;
   for (int64_t j = 0; j < n; ++j) {
     diagonal[j] = gram[j * n + j];
+    if (!std::isfinite(diagonal[j]) || diagonal[j] < 0)
+      return checkGram(gram, n);
     factor.dead[j] = diagonal[j] == 0;
     live += !factor.dead[j];
     sum += diagonal[j];
@@ -118,6 +120,9 @@ llvm::Expected<GramFactor> factorGram(std::vector<float> gram, int64_t columns,
     gatherUpper(gram, damped, factor.permutation, factor.r);
     if (factorUpper(MutableMatrix(factor.r.data(), n, n)))
       break;
+    if (factor.retries == 0)
+      if (llvm::Error error = checkGram(gram, n))
+        return error;
     double raised = options.damping + (factor.retries + 1) * dampingStep;
     if (raised > limit)
       return llvm::createStringError(

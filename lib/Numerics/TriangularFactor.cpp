@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cblas.h>
+#include <cmath>
 #include <condition_variable>
 #include <lapacke.h>
 #include <mutex>
@@ -150,6 +151,10 @@ private:
     if (LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'U', static_cast<lapack_int>(n), buffer.data(),
                             static_cast<lapack_int>(n)) != 0)
       return false;
+    // LAPACK takes a NaN for a positive pivot.
+    for (int64_t i = 0; i < n; ++i)
+      if (!std::isfinite(buffer[i * n + i]))
+        return false;
     for (int64_t i = 0; i < n; ++i)
       for (int64_t j = 0; j < n; ++j)
         tile[i * a.stride + j] = j < i ? 0.0f : buffer[(n - 1 - i) * n + (n - 1 - j)];

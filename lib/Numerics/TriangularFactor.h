@@ -10,8 +10,9 @@
 namespace ptq::numerics {
 
 /// Replaces the upper triangle of a by R. What is below the diagonal is not read, and only written
-/// (with zeros) near it. False if a is not numerically positive definite; then a holds nothing of
-/// use. a.rows^3 / 3 flops on threadCount() threads; the same result on any number of them.
+/// (with zeros) near it. False if a is not finite or not numerically positive definite; then a
+/// holds nothing of use. a.rows^3 / 3 flops on threadCount() threads; the same result on any number
+/// of them.
 bool factorUpper(MutableMatrix a);
 
 } // namespace ptq::numerics

@@ -67,9 +67,9 @@ static numerics::WeightScheme markedScheme(LinearOp layer) {
 
 static llvm::Expected<numerics::WeightScheme> resolveScheme(LinearOp layer, const RoundingOptions &options) {
   numerics::WeightScheme scheme = markedScheme(layer);
-  scheme.mse = options.mse;
   if (options.bits)
     scheme.bits = *options.bits;
+  scheme.mse = options.mse.value_or(scheme.bits == 2);
   if (options.symmetric)
     scheme.symmetric = *options.symmetric;
   if (options.groupSize) {

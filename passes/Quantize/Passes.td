@@ -15,8 +15,6 @@ defvar RoundingOptions = [
   Option<"granularity", "granularity", "std::string", /*default=*/"\"group\"",
          "group, channel or tensor: which weights share a scale">,
   Option<"symmetric", "symmetric", "bool", /*default=*/"true", "No zero points">,
-  Option<"mse", "mse", "bool", /*default=*/"false",
-         "Search the range of each group that minimises the rounding error's 2.4-norm">,
   Option<"only", "only", "std::string", /*default=*/"",
          "A regular expression: round only layers whose name it matches, heads included">,
   Option<"skip", "skip", "std::string", /*default=*/"",
@@ -47,7 +45,10 @@ def Rtn : Pass<"rtn", "::mlir::ModuleOp"> {
        : (tensor<4x64xf32>, tensor<32x8xi32>, tensor<32x2xf32>) -> tensor<4x32xf32>
     ```
   }];
-  let options = RoundingOptions;
+  let options = RoundingOptions # [
+    Option<"mse", "mse", "bool", /*default=*/"false",
+           "Search the range of each group that minimises the rounding error's 2.4-norm">
+  ];
   let statistics = [Statistic<"numRounded", "layers-rounded", "Layers whose weights were rounded">];
   let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
@@ -70,9 +71,13 @@ def Gptq : Pass<"gptq", "::mlir::ModuleOp"> {
     is rounded to nearest, with a warning that names it.
 
     The scales of a group are taken when its first channel is reached, from the weights as corrected so far;
-    `static-groups` takes them from the original weights.
+    `static-groups` takes them from the original weights. With 2 bits the range of a group is searched (`mse`):
+    four levels over the full range waste most of them.
   }];
   let options = RoundingOptions # [
+    Option<"mse", "mse", "std::string", /*default=*/"\"auto\"",
+           "Search the range of each group that minimises the rounding error's 2.4-norm: true, false, or auto, "
+           "which is true for 2 bits">,
     Option<"damp", "damp", "double", /*default=*/"0.05", "Damping, as a share of the mean of the diagonal">,
     Option<"order", "order", "std::string", /*default=*/"\"group-aware\"",
            "Order of the input channels: group-aware, act or none">,

@@ -78,7 +78,7 @@ ElementsAttr LoadParametersPass::bind(StringRef key, Type type) {
     return {};
   }
   auto it = bound.find(key);
-  if (it != bound.end() && it->second.getType() == type)
+  if (it != bound.end() && it->second && it->second.getType() == type)
     return it->second;
   std::optional<TensorView> tensor = checkpoint->lookup(key);
   if (!tensor) {
@@ -91,12 +91,12 @@ ElementsAttr LoadParametersPass::bind(StringRef key, Type type) {
   llvm::raw_string_ostream(typeText) << type;
   if (tensor->info->shape != tensorType.getShape()) {
     note("wrong shape: '" + key + "' is " + found + " in the files, " + typeText + " in the model");
-    bound[key] = {};
+    bound.try_emplace(key);
     return {};
   }
   if (!matches(tensor->info->dtype, tensorType.getElementType())) {
     note("wrong type: '" + key + "' is " + found + " in the files, " + typeText + " in the model");
-    bound[key] = {};
+    bound.try_emplace(key);
     return {};
   }
   ++numBound;

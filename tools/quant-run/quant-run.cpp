@@ -208,7 +208,7 @@ void Run::printResults() {
   llvm::outs() << llvm::formatv("{0} samples in {1:f2} s (of it {2:f2} s compiling {3} kernels)\n", sampleCount, seconds,
                                 statistics.compileSeconds, statistics.kernelsCompiled);
   for (const auto &[name, time] : statistics.profile)
-    llvm::outs() << llvm::formatv("  {0,-28} {1,8:f3} s\n", name, time);
+    llvm::outs() << llvm::formatv("  {1,8:f3} {0,-28} s\n", name, time);
   if (!statistics.profile.empty())
     llvm::outs() << llvm::formatv("  linear {0:f3} s, segments {1:f3} s, plan {2:f3} s, {3} steps, {4} nodes\n",
                                   statistics.linearSeconds, statistics.segmentSeconds, statistics.planSeconds,

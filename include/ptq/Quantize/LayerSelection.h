@@ -19,7 +19,7 @@ struct RoundingOptions {
   std::optional<int64_t> groupSize;         ///< -1: per channel.
   std::optional<std::string> granularity;   ///< "group", "channel", "tensor".
   std::optional<bool> symmetric;
-  bool mse = false;
+  std::optional<bool> mse;                  ///< Nothing: for schemes of 2 bits.
   std::string only, skip;
 };
 

@@ -9,12 +9,13 @@
 
 using namespace ptq::numerics;
 using ptq::benchmarks::randomMatrix;
+using ptq::benchmarks::valueOf;
 
 namespace {
 
 QuantizedWeight quantized(int64_t n, const WeightScheme &scheme) {
   std::vector<float> w = randomMatrix(n, n, 1);
-  return llvm::cantFail(quantizeRtn(ConstMatrix(w.data(), n, n), scheme));
+  return valueOf(quantizeRtn(ConstMatrix(w.data(), n, n), scheme));
 }
 
 void setBytes(benchmark::State &state, int64_t n) {
@@ -28,7 +29,7 @@ void Rtn(benchmark::State &state) {
   WeightScheme scheme;
   scheme.mse = state.range(1) != 0;
   for (auto _ : state)
-    benchmark::DoNotOptimize(llvm::cantFail(quantizeRtn(ConstMatrix(w.data(), n, n), scheme)));
+    benchmark::DoNotOptimize(valueOf(quantizeRtn(ConstMatrix(w.data(), n, n), scheme)));
   setBytes(state, n);
 }
 BENCHMARK(Rtn)->Args({4096, 0})->Args({4096, 1})->Unit(benchmark::kMillisecond)->UseRealTime();

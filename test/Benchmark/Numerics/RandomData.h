@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Synthetic weights and inputs for benchmarks.
+// What the benchmarks share: synthetic weights and inputs.
 
 #ifndef PTQ_TEST_BENCHMARK_NUMERICS_RANDOMDATA_H
 #define PTQ_TEST_BENCHMARK_NUMERICS_RANDOMDATA_H
 
+#include "llvm/Support/Error.h"
+#include "llvm/Support/ErrorHandling.h"
 #include <cstdint>
 #include <random>
 #include <vector>
@@ -19,6 +21,13 @@ inline std::vector<float> randomMatrix(int64_t rows, int64_t columns, unsigned s
   for (float &value : values)
     value = normal(engine);
   return values;
+}
+
+/// The value of a computation that must succeed.
+template <typename T> T valueOf(llvm::Expected<T> value) {
+  if (!value)
+    llvm::report_fatal_error(value.takeError());
+  return std::move(*value);
 }
 
 } // namespace ptq::benchmarks

@@ -19,7 +19,7 @@ namespace {
 
 GramFactor factorOf(std::vector<float> gram, int64_t columns, ColumnOrder order,
                     int64_t groupSize) {
-  return llvm::cantFail(factorGram(std::move(gram), columns, {0.05f, order, groupSize}));
+  return valueOf(factorGram(std::move(gram), columns, {0.05f, order, groupSize}));
 }
 
 std::vector<float> identity(int64_t n) {
@@ -44,8 +44,8 @@ TEST(GptqEdgeCases, UncorrelatedInputsGiveRoundingToNearest) {
       scheme.symmetric = symmetric;
       scheme.groupSize = groupSize;
       GramFactor factor = factorOf(identity(columns), columns, ColumnOrder::GroupAware, groupSize);
-      GptqResult result = llvm::cantFail(quantizeGptq(weight, factor, scheme));
-      QuantizedWeight nearest = llvm::cantFail(quantizeRtn(weight, scheme));
+      GptqResult result = valueOf(quantizeGptq(weight, factor, scheme));
+      QuantizedWeight nearest = valueOf(quantizeRtn(weight, scheme));
       EXPECT_EQ(result.weight.codes, nearest.codes);
       EXPECT_EQ(result.weight.scales, nearest.scales);
       EXPECT_EQ(result.weight.zeroPoints, nearest.zeroPoints);
@@ -65,8 +65,7 @@ TEST(GptqEdgeCases, DeadColumnsBecomeZero) {
     WeightScheme scheme;
     scheme.groupSize = 32;
     scheme.symmetric = false;
-    GptqResult result =
-        llvm::cantFail(quantizeGptq(ConstMatrix(w.data(), rows, columns), factor, scheme));
+    GptqResult result = valueOf(quantizeGptq(ConstMatrix(w.data(), rows, columns), factor, scheme));
     std::vector<float> values(rows * columns);
     dequantize(result.weight, MutableMatrix(values.data(), rows, columns));
     for (int64_t i = 0; i < rows; ++i) {
@@ -83,8 +82,7 @@ TEST(GptqEdgeCases, GroupIndexCountsPositions) {
   GramFactor factor = factorOf(gram, columns, ColumnOrder::Activation, 0);
   WeightScheme scheme;
   scheme.groupSize = 16;
-  GptqResult result =
-      llvm::cantFail(quantizeGptq(ConstMatrix(w.data(), 3, columns), factor, scheme));
+  GptqResult result = valueOf(quantizeGptq(ConstMatrix(w.data(), 3, columns), factor, scheme));
   ASSERT_EQ(result.weight.groupIndex.size(), size_t(columns));
   for (int64_t p = 0; p < columns; ++p)
     EXPECT_EQ(result.weight.groupIndex[factor.permutation[p]], p / 16);
@@ -106,8 +104,7 @@ TEST(GptqEdgeCases, SameResultOnAnyNumberOfThreads) {
   std::vector<GptqResult> results;
   for (unsigned threads : {1u, 2u, 5u, 5u}) {
     setThreadCount(threads);
-    results.push_back(
-        llvm::cantFail(quantizeGptq(ConstMatrix(w.data(), rows, columns), factor, scheme)));
+    results.push_back(valueOf(quantizeGptq(ConstMatrix(w.data(), rows, columns), factor, scheme)));
   }
   setThreadCount(0);
   for (const GptqResult &result : results) {
@@ -126,9 +123,9 @@ TEST(GptqEdgeCases, RowsAreIndependent) {
   WeightScheme scheme;
   scheme.groupSize = 32;
   GptqResult whole =
-      llvm::cantFail(quantizeGptq(ConstMatrix(w.data(), rows, columns, stride), factor, scheme));
+      valueOf(quantizeGptq(ConstMatrix(w.data(), rows, columns, stride), factor, scheme));
   for (int64_t row : {0, 31, 32, 255, 256, 289}) {
-    GptqResult one = llvm::cantFail(
+    GptqResult one = valueOf(
         quantizeGptq(ConstMatrix(w.data() + row * stride, 1, columns, stride), factor, scheme));
     EXPECT_TRUE(std::equal(one.weight.codes.begin(), one.weight.codes.end(),
                            whole.weight.codes.begin() + row * columns))
@@ -141,7 +138,7 @@ TEST(GptqEdgeCases, ZeroWeight) {
   GramFactor factor = factorOf(correlatedGram(64, 1), 64, ColumnOrder::GroupAware, 32);
   WeightScheme scheme;
   scheme.groupSize = 32;
-  GptqResult result = llvm::cantFail(quantizeGptq(ConstMatrix(w.data(), 2, 64), factor, scheme));
+  GptqResult result = valueOf(quantizeGptq(ConstMatrix(w.data(), 2, 64), factor, scheme));
   EXPECT_THAT(result.weight.codes, testing::Each(0));
   EXPECT_EQ(result.error, 0.0);
   EXPECT_EQ(relativeOutputError(ConstMatrix(w.data(), 2, 64), result.weight, factor), 0.0);

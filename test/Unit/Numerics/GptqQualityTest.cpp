@@ -29,8 +29,8 @@ Problem makeProblem(int64_t rows, int64_t columns, int64_t groupSize) {
 GptqResult solve(const Problem &p, ColumnOrder order, const GptqOptions &options = {},
                  float damping = 0.01f) {
   FactorOptions factorOptions{damping, order, p.scheme.groupSize};
-  GramFactor factor = llvm::cantFail(factorGram(p.gram, p.columns, factorOptions));
-  return llvm::cantFail(quantizeGptq(p.weight(), factor, p.scheme, options));
+  GramFactor factor = valueOf(factorGram(p.gram, p.columns, factorOptions));
+  return valueOf(quantizeGptq(p.weight(), factor, p.scheme, options));
 }
 
 double absoluteLoss(const Problem &p, const std::vector<double> &values, double damping) {
@@ -74,8 +74,7 @@ TEST(GptqQuality, BoundWouldCatchTransposedFactor) {
   double right = referenceGptq(reference).loss;
   reference.transposeU = true;
   double wrong = referenceGptq(reference).loss;
-  double nearest =
-      absoluteLoss(p, valuesOf(llvm::cantFail(quantizeRtn(p.weight(), p.scheme))), 0.01);
+  double nearest = absoluteLoss(p, valuesOf(valueOf(quantizeRtn(p.weight(), p.scheme))), 0.01);
   EXPECT_LT(right, 0.2 * nearest);
   EXPECT_GT(wrong, 0.8 * nearest);
 }
@@ -98,24 +97,24 @@ TEST(GptqQuality, ErrorsAreThoseOfTheWeights) {
   Problem p = makeProblem(300, 128, 32); // more rows than are sampled
   FactorOptions factorOptions;
   factorOptions.groupSize = 32;
-  GramFactor factor = llvm::cantFail(factorGram(p.gram, p.columns, factorOptions));
+  GramFactor factor = valueOf(factorGram(p.gram, p.columns, factorOptions));
   GptqOptions all;
   all.errorRows = 0;
-  GptqResult result = llvm::cantFail(quantizeGptq(p.weight(), factor, p.scheme, all));
+  GptqResult result = valueOf(quantizeGptq(p.weight(), factor, p.scheme, all));
   double error = relativeOutputError(p.weight(), result.weight, factor);
   EXPECT_NEAR(result.error, error, 1e-3 * error);
-  QuantizedWeight nearest = llvm::cantFail(quantizeRtn(p.weight(), p.scheme));
+  QuantizedWeight nearest = valueOf(quantizeRtn(p.weight(), p.scheme));
   double errorRtn = relativeOutputError(p.weight(), nearest, factor);
   EXPECT_NEAR(result.errorRtn, errorRtn, 1e-3 * errorRtn);
 
-  GptqResult sampled = llvm::cantFail(quantizeGptq(p.weight(), factor, p.scheme));
+  GptqResult sampled = valueOf(quantizeGptq(p.weight(), factor, p.scheme));
   EXPECT_NEAR(sampled.error, error, 0.1 * error);
   EXPECT_NEAR(sampled.errorRtn, errorRtn, 0.1 * errorRtn);
   EXPECT_EQ(sampled.weight.codes, result.weight.codes);
 
   GptqOptions without;
   without.computeErrors = false;
-  GptqResult bare = llvm::cantFail(quantizeGptq(p.weight(), factor, p.scheme, without));
+  GptqResult bare = valueOf(quantizeGptq(p.weight(), factor, p.scheme, without));
   EXPECT_EQ(bare.error, 0.0);
   EXPECT_EQ(bare.loss, result.loss);
 }
@@ -124,12 +123,12 @@ TEST(GptqQuality, ErrorsPerTensor) {
   Problem p = makeProblem(300, 96, 32);
   p.scheme.granularity = Granularity::PerTensor;
   p.scheme.bits = 6;
-  GramFactor factor = llvm::cantFail(factorGram(p.gram, p.columns, {0.05f, ColumnOrder::None, 0}));
+  GramFactor factor = valueOf(factorGram(p.gram, p.columns, {0.05f, ColumnOrder::None, 0}));
   GptqOptions all;
   all.errorRows = 0;
-  GptqResult result = llvm::cantFail(quantizeGptq(p.weight(), factor, p.scheme, all));
+  GptqResult result = valueOf(quantizeGptq(p.weight(), factor, p.scheme, all));
   double errorRtn =
-      relativeOutputError(p.weight(), llvm::cantFail(quantizeRtn(p.weight(), p.scheme)), factor);
+      relativeOutputError(p.weight(), valueOf(quantizeRtn(p.weight(), p.scheme)), factor);
   EXPECT_NEAR(result.errorRtn, errorRtn, 1e-3 * errorRtn);
   EXPECT_LT(result.error, result.errorRtn);
 }

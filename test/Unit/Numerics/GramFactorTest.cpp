@@ -4,6 +4,7 @@
 
 #include "ptq/Numerics/GramFactor.h"
 #include "TestData.h"
+#include "ptq/Numerics/Threads.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
@@ -34,7 +35,7 @@ TEST(GramFactor, ProductIsThePermutedDampedGram) {
   for (int64_t j = 0; j < n; ++j)
     mean += gram[j * n + j] / n;
   for (ColumnOrder order : {ColumnOrder::None, ColumnOrder::Activation, ColumnOrder::GroupAware}) {
-    GramFactor factor = llvm::cantFail(factorGram(gram, n, {0.1f, order, 32}));
+    GramFactor factor = valueOf(factorGram(gram, n, {0.1f, order, 32}));
     EXPECT_EQ(factor.columns, n);
     EXPECT_FLOAT_EQ(factor.damping, 0.1f);
     EXPECT_EQ(factor.retries, 0u);
@@ -53,6 +54,59 @@ TEST(GramFactor, ProductIsThePermutedDampedGram) {
   }
 }
 
+// Wide enough for several tiles of the factorization, the last one of them narrow.
+TEST(GramFactor, ProductOverManyTiles) {
+  for (int64_t n : {256, 257, 513, 800}) {
+    std::vector<float> gram = correlatedGram(n, 4);
+    double mean = 0;
+    for (int64_t j = 0; j < n; ++j)
+      mean += gram[j * n + j] / n;
+    GramFactor factor = valueOf(factorGram(gram, n, {0.05f, ColumnOrder::Activation, 0}));
+    double worst = 0;
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = i; j < n; ++j) {
+        int64_t a = factor.permutation[i], b = factor.permutation[j];
+        double h = gram[std::min(a, b) * n + std::max(a, b)] + (i == j ? 0.05 * mean : 0);
+        double scale = std::sqrt(double(gram[a * n + a]) * gram[b * n + b]) + mean;
+        double sum = 0;
+        for (int64_t k = j; k < n; ++k)
+          sum += double(factor.r[i * n + k]) * factor.r[j * n + k];
+        worst = std::max(worst, std::fabs(sum - h) / scale);
+        if (j > i)
+          ASSERT_EQ(factor.r[j * n + i], 0.0f) << "R is upper triangular";
+      }
+    EXPECT_LT(worst, 3e-6) << n << " columns";
+  }
+}
+
+TEST(GramFactor, SameOnAnyNumberOfThreads) {
+  constexpr int64_t n = 800;
+  std::vector<float> gram = correlatedGram(n, 4);
+  std::vector<GramFactor> factors;
+  for (unsigned threads : {1u, 2u, 6u}) {
+    setThreadCount(threads);
+    factors.push_back(valueOf(factorGram(gram, n, {0.05f, ColumnOrder::GroupAware, 32})));
+    EXPECT_EQ(factors.back().r, factors.front().r) << threads << " threads";
+  }
+  setThreadCount(0);
+}
+
+// One bad pair of columns among many, in whichever tile, raises the damping all the same.
+TEST(GramFactor, NotPositiveDefiniteAnywhere) {
+  constexpr int64_t n = 600;
+  for (int64_t at : {0, 300, 598}) {
+    std::vector<float> gram(n * n, 0.0f);
+    for (int64_t i = 0; i < n; ++i)
+      gram[i * n + i] = 1.0f;
+    gram[at * n + at + 1] = 1.205f;
+    GramFactor factor = valueOf(factorGram(gram, n, {0.05f, ColumnOrder::None, 0}));
+    EXPECT_EQ(factor.retries, 16u) << at;
+    gram[at * n + at + 1] = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_THAT(messageOf(factorGram(gram, n, {0.05f, ColumnOrder::None, 0})),
+                HasSubstr("(" + std::to_string(at) + ", " + std::to_string(at + 1) + ")"));
+  }
+}
+
 TEST(GramFactor, ReadsTheUpperTriangleOnly) {
   constexpr int64_t n = 40;
   std::vector<float> gram = correlatedGram(n, 3), noisy = gram;
@@ -60,14 +114,13 @@ TEST(GramFactor, ReadsTheUpperTriangleOnly) {
     for (int64_t j = 0; j < i; ++j)
       noisy[i * n + j] = std::numeric_limits<float>::quiet_NaN();
   FactorOptions options{0.05f, ColumnOrder::Activation, 0};
-  EXPECT_EQ(llvm::cantFail(factorGram(noisy, n, options)).r,
-            llvm::cantFail(factorGram(gram, n, options)).r);
+  EXPECT_EQ(valueOf(factorGram(noisy, n, options)).r, valueOf(factorGram(gram, n, options)).r);
 }
 
 // [[1, a], [a, 1]] has the eigenvalue 1 - a: damping above a - 1 makes it positive definite.
 TEST(GramFactor, RaisesDampingUntilPositiveDefinite) {
   GramFactor factor =
-      llvm::cantFail(factorGram({1.0f, 1.205f, 0.0f, 1.0f}, 2, {0.05f, ColumnOrder::None, 0}));
+      valueOf(factorGram({1.0f, 1.205f, 0.0f, 1.0f}, 2, {0.05f, ColumnOrder::None, 0}));
   EXPECT_EQ(factor.retries, 16u); // 0.05 + 16 * 0.01 = 0.21
   EXPECT_NEAR(factor.damping, 0.21f, 1e-6);
   EXPECT_THAT(factor.warning, HasSubstr("0.05: raised to 0.21"));
@@ -81,9 +134,8 @@ TEST(GramFactor, GivesUpAtDampingOne) {
 }
 
 TEST(GramFactor, DeadColumnsGetTheMeanOfTheLive) {
-  GramFactor factor =
-      llvm::cantFail(factorGram({4.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 8.0f}, 3,
-                                {0.5f, ColumnOrder::Activation, 0}));
+  GramFactor factor = valueOf(factorGram({4.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 8.0f}, 3,
+                                         {0.5f, ColumnOrder::Activation, 0}));
   EXPECT_THAT(factor.dead, testing::ElementsAre(0, 1, 0));
   EXPECT_THAT(factor.permutation, testing::ElementsAre(2, 0, 1));
   EXPECT_FLOAT_EQ(product(factor, 0, 0), 8 + 0.5 * 6);

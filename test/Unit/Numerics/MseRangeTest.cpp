@@ -63,7 +63,7 @@ TEST(MseRange, SameForGroupsOfAWeight) {
   scheme.symmetric = false;
   scheme.groupSize = groupSize;
   scheme.mse = true;
-  QuantizedWeight q = llvm::cantFail(quantizeRtn(ConstMatrix(w.data(), rows, columns), scheme));
+  QuantizedWeight q = valueOf(quantizeRtn(ConstMatrix(w.data(), rows, columns), scheme));
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t g = 0; g < columns / groupSize; ++g) {
       llvm::ArrayRef<float> values(&w[i * columns + g * groupSize], groupSize);

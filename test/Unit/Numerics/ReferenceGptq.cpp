@@ -34,15 +34,15 @@ Matrix inverse(const Matrix &a) {
   for (size_t c = 0; c < n; ++c) {
     std::vector<double> x(n, 0.0);
     x[c] = 1.0;
-    for (size_t i = 0; i < n; ++i) {
-      for (size_t k = 0; k < i; ++k)
+    for (size_t i = c; i < n; ++i) {
+      for (size_t k = c; k < i; ++k)
         x[i] -= l[i][k] * x[k];
       x[i] /= l[i][i];
     }
     for (size_t i = n; i-- > 0;) {
-      for (size_t k = i + 1; k < n; ++k)
-        x[i] -= l[k][i] * x[k];
       x[i] /= l[i][i];
+      for (size_t k = 0; k < i; ++k)
+        x[k] -= l[i][k] * x[i];
     }
     for (size_t i = 0; i < n; ++i)
       result[i][c] = x[i];

@@ -28,7 +28,7 @@ WeightScheme schemeOf(unsigned bits, bool symmetric, Granularity granularity,
 }
 
 QuantizedWeight rtn(const std::vector<float> &w, int64_t rows, const WeightScheme &scheme) {
-  return llvm::cantFail(
+  return valueOf(
       quantizeRtn(ConstMatrix(w.data(), rows, static_cast<int64_t>(w.size()) / rows), scheme));
 }
 
@@ -114,7 +114,7 @@ TEST(Rtn, EveryGroupIsItsOwnProblem) {
     for (unsigned bits = 2; bits <= 8; ++bits) {
       WeightScheme scheme = schemeOf(bits, symmetric, Granularity::PerGroup, groupSize);
       QuantizedWeight q =
-          llvm::cantFail(quantizeRtn(ConstMatrix(w.data(), rows, columns, stride), scheme));
+          valueOf(quantizeRtn(ConstMatrix(w.data(), rows, columns, stride), scheme));
       std::vector<float> values(rows * columns);
       dequantize(q, MutableMatrix(values.data(), rows, columns));
       for (int64_t i = 0; i < rows; ++i)

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Random weights and correlated inputs for the tests of Numerics.
+// What the tests of Numerics share: random weights, correlated inputs.
 
 #ifndef PTQ_TEST_UNIT_NUMERICS_TESTDATA_H
 #define PTQ_TEST_UNIT_NUMERICS_TESTDATA_H
 
 #include "ptq/Numerics/Gram.h"
 #include "ptq/Numerics/Matrix.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/ErrorHandling.h"
 #include <cmath>
 #include <random>
 #include <vector>
 
 namespace ptq::numerics::test {
+
+/// The value of a computation that must succeed. (llvm::cantFail checks only in builds with
+/// assertions.)
+template <typename T> T valueOf(llvm::Expected<T> value) {
+  if (!value)
+    llvm::report_fatal_error(value.takeError());
+  return std::move(*value);
+}
 
 inline std::vector<float> randomMatrix(int64_t rows, int64_t columns, unsigned seed,
                                        float deviation = 1.0f) {

@@ -15,14 +15,14 @@
 
 // CHECK-LABEL: func.func @main
 // CHECK-SAME: (%[[X:.*]]: tensor<4x3xf32> {ptq.input = "x"}) ->
-// CHECK-DAG: %[[A:.*]] = arith.constant {ptq.key = "a.weight"} dense_resource<[[RA:.*]]> : tensor<2x3xf32>
-// CHECK-DAG: arith.constant {ptq.key = "b.bias"} dense_resource<{{.*}}> : tensor<3xf16>
-// CHECK-DAG: arith.constant {ptq.key = "c"} dense_resource<{{.*}}> : tensor<2xbf16>
-// CHECK-DAG: arith.constant {ptq.key = "d"} dense_resource<{{.*}}> : tensor<2xi64>
-// CHECK-DAG: arith.constant {ptq.key = "e"} dense<true> : tensor<4xi1>
-// CHECK-DAG: arith.constant {ptq.key = "f"} dense_resource<{{.*}}> : tensor<2xui8>
-// CHECK-DAG: arith.constant {ptq.key = "g"} dense_resource<{{.*}}> : tensor<f64>
-// CHECK-DAG: arith.constant {ptq.key = "empty"} dense_resource<{{.*}}> : tensor<0x3xf32>
+// CHECK-DAG: %[[A:.*]] = arith.constant {ptq.key = "a.weight"{{.*}}} dense_resource<[[RA:.*]]> : tensor<2x3xf32>
+// CHECK-DAG: arith.constant {ptq.key = "b.bias"{{.*}}} dense_resource<{{.*}}> : tensor<3xf16>
+// CHECK-DAG: arith.constant {ptq.key = "c"{{.*}}} dense_resource<{{.*}}> : tensor<2xbf16>
+// CHECK-DAG: arith.constant {ptq.key = "d"{{.*}}} dense_resource<{{.*}}> : tensor<2xi64>
+// CHECK-DAG: arith.constant {ptq.key = "e"{{.*}}} dense<true> : tensor<4xi1>
+// CHECK-DAG: arith.constant {ptq.key = "f"{{.*}}} dense_resource<{{.*}}> : tensor<2xui8>
+// CHECK-DAG: arith.constant {ptq.key = "g"{{.*}}} dense_resource<{{.*}}> : tensor<f64>
+// CHECK-DAG: arith.constant {ptq.key = "empty"{{.*}}} dense_resource<{{.*}}> : tensor<0x3xf32>
 func.func @main(%a: tensor<2x3xf32> {ptq.parameter = "a.weight"}, %x: tensor<4x3xf32> {ptq.input = "x"}, %b: tensor<3xf16> {ptq.parameter = "b.bias"},
                 %c: tensor<2xbf16> {ptq.parameter = "c"}, %d: tensor<2xi64> {ptq.parameter = "d"}, %e: tensor<4xi1> {ptq.parameter = "e"},
                 %f: tensor<2xui8> {ptq.parameter = "f"}, %g: tensor<f64> {ptq.parameter = "g"}, %h: tensor<0x3xf32> {ptq.parameter = "empty"})
@@ -35,7 +35,7 @@ func.func @main(%a: tensor<2x3xf32> {ptq.parameter = "a.weight"}, %x: tensor<4x3
 // Two functions share the data.
 // CHECK-LABEL: func.func @decode
 // CHECK-SAME: () -> tensor<2x3xf32>
-// CHECK-NEXT: arith.constant {ptq.key = "a.weight"} dense_resource<[[RA]]> : tensor<2x3xf32>
+// CHECK-NEXT: arith.constant {ptq.key = "a.weight"{{.*}}} dense_resource<[[RA]]> : tensor<2x3xf32>
 func.func @decode(%a: tensor<2x3xf32> {ptq.parameter = "a.weight"}) -> tensor<2x3xf32> {
   return %a : tensor<2x3xf32>
 }
