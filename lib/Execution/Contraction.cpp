@@ -163,6 +163,8 @@ std::optional<Contraction> matchContraction(Operation *op) {
       structured.getNumDpsInits() != 1 || !isMultiplyAdd(structured.getBlock()))
     return std::nullopt;
   auto loops = getLoopOp(op);
+  if (!loops)
+    return std::nullopt;
   for (Value operand : op->getOperands())
     if (!isa<RankedTensorType>(operand.getType()) || !getFloatKind(getElementTypeOrSelf(operand.getType())))
       return std::nullopt;

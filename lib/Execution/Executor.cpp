@@ -6,8 +6,13 @@
 #include "ptq/IR/PTQ.h"
 #include "ptq/Numerics/Threads.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
 #include <chrono>
+#include <ctime>
 #include <map>
+#include <mutex>
 
 using namespace mlir;
 
@@ -132,6 +137,12 @@ llvm::Error Executor::Implementation::compileKernels(Plan &plan) {
   return llvm::Error::success();
 }
 
+static llvm::Error nameSample(llvm::Error error, size_t sample, size_t count) {
+  if (count == 1)
+    return error;
+  return llvm::createStringError("sample " + Twine(sample) + ": " + llvm::toString(std::move(error)));
+}
+
 llvm::Error Executor::Implementation::runNodes(const Step &step, ArrayRef<Frame *> frames) {
   for (auto [node, releases] : llvm::zip(step.nodes, step.releases)) {
     double start = isProfiled ? threadSeconds() : 0;
@@ -143,9 +154,7 @@ llvm::Error Executor::Implementation::runNodes(const Step &step, ArrayRef<Frame 
     if (isProfiled) {
       double seconds = threadSeconds() - start;
       std::lock_guard lock(profileMutex);
-      std::string name=node->op->getName().getStringRef().str();
-      if (auto*k=dynamic_cast<KernelNode*>(node)) { for(auto*o:k->evaluated) { name+="|"; name+=o->getBlock()? (o->getNumRegions()&&!o->getRegion(0).empty()? std::string(o->getRegion(0).front().getTerminator()->getOperand(0).getDefiningOp()?o->getRegion(0).front().getTerminator()->getOperand(0).getDefiningOp()->getName().getStringRef():"copy"):o->getName().getStringRef().str()):"";} }
-      profile[name] += seconds;
+      profile[node->name()] += seconds;
     }
   }
   return llvm::Error::success();
@@ -162,25 +171,34 @@ llvm::Error Executor::Implementation::runStep(const Step &step, ArrayRef<Frame *
     for (auto [i, frame] : llvm::enumerate(frames))
       frame->setDestination(id, std::shared_ptr<char>(buffer, buffer.get() + i * bytes));
   }
-  if (frames.size() == 1)
-    return runNodes(step, frames);
+  // A context without threading does not lock its types and attributes, which nodes of dynamic shape make.
+  if (frames.size() == 1 || !function.getContext()->isMultithreadingEnabled()) {
+    for (size_t i = 0; i != frames.size(); ++i)
+      if (llvm::Error error = runNodes(step, frames.slice(i, 1)))
+        return nameSample(std::move(error), i, frames.size());
+    return llvm::Error::success();
+  }
   numerics::SingleThreadedBlas guard;
-  std::vector<std::string> messages(frames.size());
-  std::vector<char> failed(frames.size(), 0);
+  std::vector<std::optional<llvm::Error>> errors(frames.size());
   numerics::parallelFor(0, frames.size(), 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i != last; ++i)
-      if (llvm::Error error = runNodes(step, frames.slice(i, 1))) {
-        messages[i] = llvm::toString(std::move(error));
-        failed[i] = 1;
-      }
+      errors[i].emplace(runNodes(step, frames.slice(i, 1)));
   });
-  for (size_t i = 0; i != frames.size(); ++i)
-    if (failed[i])
-      return llvm::createStringError("sample " + Twine(i) + ": " + messages[i]);
-  return llvm::Error::success();
+  // The first sample's error is reported, whichever came first.
+  llvm::Error result = llvm::Error::success();
+  for (auto [i, error] : llvm::enumerate(errors))
+    if (!*error)
+      continue;
+    else if (!result)
+      result = nameSample(std::move(*error), i, frames.size());
+    else
+      llvm::consumeError(std::move(*error));
+  return result;
 }
 
 llvm::Expected<std::unique_ptr<Executor>> Executor::create(func::FuncOp function, ExecutorOptions options) {
+  // Kernels are extracted with operations of these dialects; nearly every function has loaded them.
+  function.getContext()->loadDialect<arith::ArithDialect, tensor::TensorDialect>();
   if (llvm::Error error = checkExecutable(function))
     return std::move(error);
   auto implementation = std::make_unique<Implementation>();

@@ -110,7 +110,16 @@ static LogicalResult lower(ModuleOp module) {
     return failure();
   PassManager second(module.getContext());
   addLoweringPasses(second);
-  return second.run(module);
+  if (failed(second.run(module)))
+    return failure();
+  // The passes leave what they have no pattern for.
+  auto result = module.walk([](Operation *op) {
+    if (isa<ModuleOp>(op) || isa<LLVM::LLVMDialect>(op->getDialect()))
+      return WalkResult::advance();
+    op->emitError("cannot be lowered: ") << op->getOperandTypes() << " -> " << op->getResultTypes();
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
 }
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
@@ -144,39 +153,25 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   passes.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
-llvm::Expected<std::vector<KernelFunction>> KernelCompiler::compile(llvm::ArrayRef<Request> requests) {
-  if (!jit)
-    if (llvm::Error error = start())
-      return std::move(error);
-
-  std::string diagnostics;
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    if (!diagnostics.empty())
-      diagnostics += "; ";
-    diagnostics += diagnostic.str();
-    return success();
-  });
-  auto fail = [&](const Request *request) -> llvm::Error {
-    return llvm::createStringError((request ? request->description : std::string("a kernel of this function")) +
-                                   " cannot be compiled for the CPU: " + diagnostics);
-  };
-
+/// The requests as one module in the LLVM dialect; null if one of them cannot be lowered.
+OwningOpRef<ModuleOp> KernelCompiler::lowerAll(llvm::ArrayRef<Request> requests, llvm::ArrayRef<std::string> names) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
-  std::vector<std::string> names;
-  for (const Request &request : requests) {
+  for (auto [request, name] : llvm::zip_equal(requests, names)) {
     auto source = parseSourceString<ModuleOp>(request.text, ParserConfig(&context));
-    names.push_back("kernel" + std::to_string(kernelCount++));
-    if (!source || failed(emitKernel(*source->getOps<func::FuncOp>().begin(), *module, names.back())) ||
-        failed(verify(*module)))
-      return fail(&request);
+    if (!source || failed(emitKernel(*source->getOps<func::FuncOp>().begin(), *module, name)))
+      return nullptr;
   }
-  if (failed(lower(*module)))
-    return fail(requests.size() == 1 ? &requests.front() : nullptr);
+  if (failed(verify(*module)) || failed(lower(*module)))
+    return nullptr;
+  return module;
+}
 
+/// Hands the module to the JIT, optimized.
+llvm::Error KernelCompiler::addToJIT(ModuleOp module) {
   auto llvmContext = std::make_unique<llvm::LLVMContext>();
-  auto llvmModule = translateModuleToLLVMIR(*module, *llvmContext, "kernels");
+  auto llvmModule = translateModuleToLLVMIR(module, *llvmContext, "kernels");
   if (!llvmModule)
-    return fail(nullptr);
+    return llvm::createStringError("the kernels cannot be translated to LLVM IR");
   llvmModule->setDataLayout(jit->getDataLayout());
   llvmModule->setTargetTriple(machine->getTargetTriple());
   for (llvm::Function &function : *llvmModule)
@@ -184,13 +179,36 @@ llvm::Expected<std::vector<KernelFunction>> KernelCompiler::compile(llvm::ArrayR
       function.addFnAttr("target-cpu", machine->getTargetCPU());
       function.addFnAttr("target-features", machine->getTargetFeatureString());
     }
-  if (getenv("PTQ_DUMP_KERNELS")) module->dump();
   optimize(*llvmModule, *machine);
-  if (getenv("PTQ_DUMP_KERNELS")) llvmModule->print(llvm::errs(), nullptr);
-  if (llvm::Error error =
-          jit->addIRModule(llvm::orc::ThreadSafeModule(std::move(llvmModule), std::move(llvmContext))))
-    return std::move(error);
+  return jit->addIRModule(llvm::orc::ThreadSafeModule(std::move(llvmModule), std::move(llvmContext)));
+}
 
+llvm::Expected<std::vector<KernelFunction>> KernelCompiler::compile(llvm::ArrayRef<Request> requests) {
+  if (!jit)
+    if (llvm::Error error = start())
+      return std::move(error);
+
+  std::string diagnostics;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
+    return success();
+  });
+  std::vector<std::string> names;
+  for (size_t i = 0; i != requests.size(); ++i)
+    names.push_back("kernel" + std::to_string(kernelCount++));
+  OwningOpRef<ModuleOp> module = lowerAll(requests, names);
+  if (!module) {
+    // Which one is it?
+    for (auto [request, name] : llvm::zip_equal(requests, names)) {
+      diagnostics.clear();
+      if (!lowerAll(request, name))
+        return llvm::createStringError(request.description + " cannot be compiled for the CPU: " + diagnostics);
+    }
+    return llvm::createStringError("kernels cannot be compiled together: " + diagnostics);
+  }
+  if (llvm::Error error = addToJIT(*module))
+    return std::move(error);
   std::vector<KernelFunction> functions;
   for (const std::string &name : names) {
     auto address = jit->lookup(name);

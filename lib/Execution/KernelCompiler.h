@@ -7,7 +7,9 @@
 
 #include "ptq/Execution/KernelCache.h"
 
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
 
 namespace llvm {
 class TargetMachine;
@@ -36,6 +38,8 @@ public:
 
 private:
   llvm::Error start();
+  mlir::OwningOpRef<mlir::ModuleOp> lowerAll(llvm::ArrayRef<Request> requests, llvm::ArrayRef<std::string> names);
+  llvm::Error addToJIT(mlir::ModuleOp module);
 
   mlir::MLIRContext context;
   std::unique_ptr<llvm::TargetMachine> machine;

@@ -99,7 +99,6 @@ void Fusion::run() {
 }
 
 void fuseKernels(Step &step) {
-  if (getenv("PTQ_NO_FUSION")) return;
   Fusion(step).run();
 }
 

@@ -181,6 +181,11 @@ void KernelNode::extract(llvm::function_ref<bool(Value)> isWanted) {
     dynamicLoops = getLoopOp(op);
 }
 
+std::string KernelNode::name() const {
+  std::string last = evaluated.back()->getName().getStringRef().str();
+  return evaluated.size() == 1 ? last : std::to_string(evaluated.size()) + " fused, last " + last;
+}
+
 llvm::Error KernelNode::findShapes(Frame &frame, SmallVectorImpl<RankedTensorType> &types) {
   for (auto [output, source] : llvm::zip(kernel.outputs, shapeSources)) {
     auto type = cast<RankedTensorType>(output.getType());

@@ -30,6 +30,7 @@ public:
   void setFunction(KernelFunction compiled) { function = compiled; }
 
   llvm::Error run(llvm::ArrayRef<Frame *> frames) override;
+  std::string name() const override;
 
   /// Recomputes reads and writes: all tensors and scalars that come from outside and are no inline constants.
   void findReads();

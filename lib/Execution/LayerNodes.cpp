@@ -279,7 +279,12 @@ llvm::Error LayerNode::run(ArrayRef<Frame *> frames) {
       return error;
   if (!isEvaluated)
     return llvm::Error::success();
-  return evaluate(frames, std::move(replacement));
+  if (sharesWeight || replacement)
+    return evaluate(frames, std::move(replacement));
+  for (Frame *frame : frames)
+    if (llvm::Error error = evaluate(frame, std::nullopt))
+      return error;
+  return llvm::Error::success();
 }
 
 } // namespace ptq::execution

@@ -24,7 +24,11 @@ public:
   bool isObserved = false, isEvaluated = true;
   Observation *observation = nullptr;
 
-  void setInvariant(bool invariant) { together = !invariant; }
+  /// Says whether the layer as a whole, and its weight, are the same for all samples.
+  void setInvariant(bool layer, bool weight) {
+    together = !layer && (weight || isObserved);
+    sharesWeight = weight;
+  }
   bool runsTogether() const override { return together; }
   llvm::Error run(llvm::ArrayRef<Frame *> frames) override;
 
@@ -34,7 +38,7 @@ private:
   /// The weight as it is stored, or dequantized.
   llvm::Expected<Tensor> getWeight(Frame &frame);
 
-  bool together = true;
+  bool together = true, sharesWeight = true;
   int64_t in, out;
   std::optional<unsigned> biasRead;
 };

@@ -4,12 +4,27 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/SmallBitVector.h"
 
 using namespace mlir;
 
 namespace ptq::execution {
 
-static LoopOp getStructured(linalg::LinalgOp op) {
+/// Whether loops over all indices of `map` write every element of a tensor of that type.
+static bool coversResult(AffineMap map, RankedTensorType type) {
+  llvm::SmallBitVector seen(map.getNumDims());
+  for (auto [expression, size] : llvm::zip(map.getResults(), type.getShape())) {
+    auto loop = dyn_cast<AffineDimExpr>(expression);
+    auto constant = dyn_cast<AffineConstantExpr>(expression);
+    if (loop ? seen.test(loop.getPosition()) : !(constant && constant.getValue() == 0 && size == 1))
+      return false;
+    if (loop)
+      seen.set(loop.getPosition());
+  }
+  return true;
+}
+
+static std::optional<LoopOp> getStructured(linalg::LinalgOp op) {
   LoopOp loops;
   loops.op = op;
   loops.iterators = op.getIteratorTypesArray();
@@ -17,6 +32,8 @@ static LoopOp getStructured(linalg::LinalgOp op) {
   loops.body = op.getBlock();
   for (OpOperand &operand : op->getOpOperands()) {
     AffineMap map = op.getMatchingIndexingMap(&operand);
+    if (op.isDpsInit(&operand) && !coversResult(map, cast<RankedTensorType>(operand.get().getType())))
+      return std::nullopt;
     if (op.isDpsInit(&operand))
       loops.inits.push_back({op.payloadUsesValueFromOperand(&operand) ? operand.get() : Value(), map});
     else

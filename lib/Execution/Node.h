@@ -40,6 +40,9 @@ public:
   /// Whether all samples are evaluated in one call.
   virtual bool runsTogether() const { return false; }
 
+  /// What a profile calls it.
+  virtual std::string name() const { return op->getName().getStringRef().str(); }
+
   mlir::Operation *op;
   llvm::SmallVector<ValueId> reads;
   llvm::SmallVector<ValueId> writes;
@@ -50,6 +53,8 @@ using NodePtr = std::unique_ptr<Node>;
 /// The static type of `type` with the dynamic extents taken from `shape`.
 inline mlir::RankedTensorType withShape(mlir::Type type, llvm::ArrayRef<int64_t> shape) {
   auto ranked = llvm::cast<mlir::RankedTensorType>(type);
+  if (ranked.getShape() == shape)
+    return ranked;
   return mlir::RankedTensorType::get(shape, ranked.getElementType());
 }
 

@@ -178,9 +178,8 @@ void Planner::findInvariants() {
       producers[id] = node.get();
     }
     if (auto *layer = dynamic_cast<LayerNode *>(node.get())) {
-      // Samples share one GEMM if only the activation differs between them.
       bool weightInvariant = llvm::all_of(ArrayRef(layer->reads).drop_front(), isInvariant);
-      layer->setInvariant(invariant || (!weightInvariant && !layer->isObserved));
+      layer->setInvariant(invariant, weightInvariant);
     } else if (auto *contraction = dynamic_cast<ContractionNode *>(node.get())) {
       contraction->setInvariantOperands(isInvariant(contraction->reads[0]), isInvariant(contraction->reads[1]));
     }

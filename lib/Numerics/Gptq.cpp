@@ -23,7 +23,16 @@ namespace ptq::numerics {
 namespace {
 
 /// Enough rows for GEMM to run at full rate, few enough for E to stay in the cache.
-constexpr int64_t chunkRows = 512;
+constexpr int64_t maxChunkRows = 512;
+constexpr int64_t minChunkRows = 2 * tileRows;
+
+/// Equal chunks, as many for each thread.
+int64_t chunkRowsOf(int64_t rows) {
+  int64_t threads = threadCount();
+  int64_t rounds = (rows + maxChunkRows * threads - 1) / (maxChunkRows * threads);
+  int64_t chunks = rounds * threads;
+  return std::max(minChunkRows, roundUpToTile((rows + chunks - 1) / chunks));
+}
 
 /// The buffers of one chunk, [columns][lanes] each.
 struct Workspace {
@@ -106,7 +115,7 @@ GptqRun::GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &sc
 }
 
 void GptqRun::run() {
-  int64_t lanes = roundUpToTile(std::min(chunkRows, w.rows));
+  int64_t chunkRows = chunkRowsOf(w.rows), lanes = roundUpToTile(std::min(chunkRows, w.rows));
   std::mutex mutex;
   std::vector<std::unique_ptr<Workspace>> idle;
   SingleThreadedBlas guard;

@@ -25,15 +25,17 @@ std::optional<CalibrationSource> CalibrationSource::of(ModuleOp module) {
   auto maxSamples = dictionary.getAs<IntegerAttr>("max_samples");
   if (!data || !function || !maxSamples)
     return std::nullopt;
-  return CalibrationSource{data.str(), function.str(), maxSamples.getInt()};
+  return CalibrationSource{data.str(), function.str(), maxSamples.getInt(), dictionary.contains("pending")};
 }
 
 void CalibrationSource::attachTo(ModuleOp module) const {
   Builder b(module.getContext());
-  module->setAttr(kCalibrationAttr,
-                  b.getDictionaryAttr({b.getNamedAttr("data", b.getStringAttr(data)),
-                                       b.getNamedAttr("function", b.getStringAttr(function)),
-                                       b.getNamedAttr("max_samples", b.getI64IntegerAttr(maxSamples))}));
+  SmallVector<NamedAttribute> entries{b.getNamedAttr("data", b.getStringAttr(data)),
+                                      b.getNamedAttr("function", b.getStringAttr(function)),
+                                      b.getNamedAttr("max_samples", b.getI64IntegerAttr(maxSamples))};
+  if (pending)
+    entries.push_back(b.getNamedAttr("pending", b.getUnitAttr()));
+  module->setAttr(kCalibrationAttr, b.getDictionaryAttr(entries));
 }
 
 llvm::Expected<func::FuncOp> ptq::findFunction(ModuleOp module, StringRef name) {

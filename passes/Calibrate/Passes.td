@@ -12,8 +12,12 @@ def Calibrate : Pass<"calibrate", "::mlir::ModuleOp"> {
   let description = [{
     Runs the function on the CPU on the user's own samples and attaches `#ptq.statistics` to each
     `ptq.linear`: the token count, and for each input channel the greatest and the mean absolute value. Layers
-    that share an input share them. The module remembers the samples, for passes that run the model
-    themselves (`--gptq`); `statistics=false` does only that, and does not run it here.
+    that share an input share them.
+
+    The samples are checked here and run when statistics are first needed: by a pass that reads them, by a pass
+    that runs the model anyway (`--gptq` collects them as it goes), or at the latest by
+    `--collect-statistics`, which `quant-opt` runs at the end. So a pipeline runs the model no more often
+    than it must. With `statistics=false` they are only remembered, for `--gptq`.
 
     `data` is a safetensors file with a tensor for each of the function's inputs, by `ptq.input`: for an
     input of shape S a tensor of shape S, or N×S for N samples. For a model whose only input is byte ids
@@ -29,10 +33,19 @@ def Calibrate : Pass<"calibrate", "::mlir::ModuleOp"> {
     Option<"gram", "gram", "bool", /*default=*/"false", "Save the Gram matrices as well">,
     Option<"function", "function", "std::string", /*default=*/"\"main\"", "The function to run">,
     Option<"statistics", "statistics", "bool", /*default=*/"true",
-           "Run the samples here; false only remembers them for passes that run them">
+           "Attach statistics; false only remembers the samples, for passes that run the model">
   ];
   let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def CollectStatistics : Pass<"collect-statistics", "::mlir::ModuleOp"> {
+  let summary = "Run the samples that --calibrate remembered, if no pass has yet";
+  let description = [{
+    Attaches the statistics that `--calibrate` left pending. Does nothing if none are. `quant-opt` ends every
+    pipeline with it; other drivers add it where the statistics are to leave the process.
+  }];
+  let dependentDialects = ["::ptq::PTQDialect"];
 }
 
 def LoadStatistics : Pass<"load-statistics", "::mlir::ModuleOp"> {

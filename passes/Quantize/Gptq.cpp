@@ -10,6 +10,7 @@
 
 #include "ptq/Analysis/WeightValue.h"
 #include "ptq/Calibrate/CalibrationSamples.h"
+#include "ptq/Calibrate/StatisticsCollector.h"
 #include "ptq/Calibrate/StatisticsSource.h"
 #include "ptq/Numerics/Gptq.h"
 #include "ptq/Numerics/Gram.h"
@@ -60,9 +61,10 @@ struct InputGram {
 class GptqRounder : public execution::LinearObserver {
 public:
   GptqRounder(ArrayRef<SelectedLayer> selected, numerics::ColumnOrder order, numerics::GptqOptions options,
-              float damping, bool sequential);
+              float damping, bool sequential, StatisticsCollector *collector);
 
-  bool wants(Operation *op) override { return layers.contains(op); }
+  /// Statistics that --calibrate left pending are collected on the way, of all layers.
+  bool wants(Operation *op) override { return layers.contains(op) || (collector && isa<LinearOp>(op)); }
   llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op, numerics::ConstMatrix x) override;
 
   /// Rounds one layer with the Gram matrix of its input, [in, in], of which the upper triangle is read. The
@@ -89,6 +91,7 @@ private:
   numerics::GptqOptions options;
   float damping;
   bool sequential;
+  StatisticsCollector *collector; ///< Null if statistics are not asked for.
   Progress progress;
   std::vector<RoundedLayer> rounded;
 };
@@ -96,8 +99,9 @@ private:
 } // namespace
 
 GptqRounder::GptqRounder(ArrayRef<SelectedLayer> selected, numerics::ColumnOrder order,
-                         numerics::GptqOptions options, float damping, bool sequential)
-    : order(order), options(options), damping(damping), sequential(sequential),
+                         numerics::GptqOptions options, float damping, bool sequential,
+                         StatisticsCollector *collector)
+    : order(order), options(options), damping(damping), sequential(sequential), collector(collector),
       progress("gptq", selected.size()) {
   llvm::DenseMap<Value, llvm::SmallDenseSet<int64_t>> orders;
   for (const SelectedLayer &entry : selected) {
@@ -187,6 +191,11 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
 
 llvm::Expected<std::optional<std::vector<float>>> GptqRounder::observe(Operation *op, numerics::ConstMatrix x) {
   auto layer = cast<LinearOp>(op);
+  if (collector)
+    if (llvm::Error error = collector->add(layer, x))
+      return std::move(error);
+  if (!layers.contains(op))
+    return std::nullopt;
   auto result = round(layer, [&](std::vector<float> &gram) {
     numerics::accumulateGram(x, numerics::MutableMatrix(gram.data(), x.columns, x.columns));
   });
@@ -287,10 +296,17 @@ llvm::Error GptqPass::quantize() {
   if (layers->empty())
     return llvm::Error::success();
 
-  GptqRounder rounder(*layers, *columnOrder, options, damp, sequential);
+  StatisticsCollector collector;
+  bool collect = source && source->pending;
+  GptqRounder rounder(*layers, *columnOrder, options, damp, sequential, collect ? &collector : nullptr);
   if (llvm::Error error =
           source ? runOnSamples(*source, rounder) : runOnGrams(statistics, *layers, rounder))
     return error;
+  if (collect) {
+    collector.attach();
+    source->pending = false;
+    source->attachTo(module);
+  }
   for (RoundedLayer &entry : rounder.takeRounded()) {
     replaceByPacked(entry.layer, std::move(entry.weight), entry.record);
     ++numRounded;

@@ -20,6 +20,7 @@ struct CalibrationSource {
   std::string data;           ///< The file, as the user named it.
   std::string function;       ///< The function the samples are inputs of.
   int64_t maxSamples = 0;     ///< How many of them; 0 is all.
+  bool pending = false;       ///< They are still to be run for statistics: `pending` in the attribute.
 
   static std::optional<CalibrationSource> of(mlir::ModuleOp module);
   void attachTo(mlir::ModuleOp module) const;

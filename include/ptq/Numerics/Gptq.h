@@ -48,7 +48,7 @@ struct GptqResult {
 };
 
 /// Quantizes w [out, in] against a factor of its input's Gram matrix. Weights of dead columns
-/// become 0. Deterministic, whatever the number of threads.
+/// become 0. Deterministic for a given threadCount().
 ///
 /// The result has a groupIndex only if the factor's order is Activation, the scheme PerGroup and
 /// staticGroups off.

@@ -129,3 +129,30 @@ TEST(Errors, NameTheSample) {
   EXPECT_NE(error.find("sample 2: test.mlir:8:14: 'tensor.extract': index out of range of tensor<5xf32>"), std::string::npos)
       << error;
 }
+
+TEST(Errors, WhatCannotBeCompiled) {
+  // One good kernel, one with a type that the lowering does not know.
+  expectError(R"(
+    func.func @main(%x: tensor<2xf8E5M2>, %y: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+      %a = arith.negf %y : tensor<2xf32>
+      %b = arith.extf %x : tensor<2xf8E5M2> to tensor<2xf32>
+      return %a, %b : tensor<2xf32>, tensor<2xf32>
+    })",
+              {"test.mlir:4:12: 'arith.extf'", "cannot be compiled for the CPU"}, [](Program &program) {
+                return std::vector<std::vector<Tensor>>{
+                    {program.tensor("tensor<2xf8E5M2>", std::vector<uint8_t>{0, 0}), program.tensor("tensor<2xf32>", {1, 2})}};
+              });
+}
+
+TEST(Errors, OutputsThatAreOnlyPartlyWritten) {
+  expectError(R"(
+    func.func @main(%x: tensor<3xf32>, %y: tensor<3x2xf32>) -> tensor<3x2xf32> {
+      %z = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i, 0)>], iterator_types = ["parallel"]}
+          ins(%x : tensor<3xf32>) outs(%y : tensor<3x2xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        linalg.yield %a : f32
+      } -> tensor<3x2xf32>
+      return %z : tensor<3x2xf32>
+    })",
+              {"test.mlir:3:12: 'linalg.generic'", "cannot be executed"}, oneEmptySample);
+}

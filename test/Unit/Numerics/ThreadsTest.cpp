@@ -5,6 +5,7 @@
 #include "ptq/Numerics/Threads.h"
 #include <atomic>
 #include <cblas.h>
+#include <chrono>
 #include <gtest/gtest.h>
 #include <mutex>
 #include <set>
@@ -47,17 +48,20 @@ TEST_P(Threads, EmptyRangesCallNothing) {
   parallelFor(5, 2, 1, [](int64_t, int64_t) { FAIL(); });
 }
 
+// Few outer chunks leave threads idle, and slow inner ones give them time to join in: they must
+// not.
 TEST_P(Threads, NestedLoopsRunInline) {
   std::atomic<int64_t> sum{0};
-  parallelFor(0, 20, 1, [&](int64_t outer, int64_t) {
+  parallelFor(0, 2, 1, [&](int64_t outer, int64_t) {
     std::thread::id thread = std::this_thread::get_id();
     parallelFor(0, 30, 4, [&](int64_t first, int64_t last) {
       EXPECT_EQ(std::this_thread::get_id(), thread);
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
       for (int64_t i = first; i < last; ++i)
-        sum += outer * i;
+        sum += (outer + 1) * i;
     });
   });
-  EXPECT_EQ(sum, 190 * 435);
+  EXPECT_EQ(sum, 3 * 435);
 }
 
 TEST_P(Threads, IndependentCallersShareThePool) {
