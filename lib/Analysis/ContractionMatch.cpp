@@ -41,8 +41,7 @@ static bool isIntegerContraction(linalg::LinalgOp op) {
   if (isa<linalg::QuantizedMatmulOp, linalg::QuantizedBatchMatmulOp>(op.getOperation()))
     return true;
   return op.getNumDpsInputs() == 2 && op.getNumDpsInits() == 1 && op.getNumReductionLoops() > 0 &&
-         linalg::isaContractionOpInterface(op) &&
-         llvm::all_of(op.getDpsInputs(), [](Value v) {
+         linalg::isaContractionOpInterface(op) && llvm::all_of(op.getDpsInputs(), [](Value v) {
            return isa<IntegerType>(getElementTypeOrSelf(v.getType()));
          });
 }
@@ -61,7 +60,8 @@ namespace {
 /// The two inputs of a contraction, one of which may be its weight.
 class Matcher {
 public:
-  Matcher(linalg::LinalgOp op, const ParameterAnalysis &parameters) : op(op), parameters(parameters) {}
+  Matcher(linalg::LinalgOp op, const ParameterAnalysis &parameters)
+      : op(op), parameters(parameters) {}
 
   MatchResult match();
 
@@ -117,7 +117,9 @@ MatchResult Matcher::match() {
 
 MatchResult Matcher::matchWeight(ParameterSource source, bool unmarked) {
   Value root = source.root;
-  auto decline = [&](const Twine &reason) -> MatchResult { return DeclinedLinear{root, reason.str()}; };
+  auto decline = [&](const Twine &reason) -> MatchResult {
+    return DeclinedLinear{root, reason.str()};
+  };
 
   if (!llvm::all_of(op->getOperands(), [](Value operand) {
         Type type = getElementTypeOrSelf(operand.getType());
@@ -173,8 +175,9 @@ MatchResult Matcher::matchWeight(ParameterSource source, bool unmarked) {
       return decline("one dimension of the weight holds both input and output channels");
   }
   if (match.rows.empty() || match.channels.empty())
-    return unmarked ? MatchResult(NotLinear())
-                    : decline("the weight is a vector: there is one output or one input channel only");
+    return unmarked
+               ? MatchResult(NotLinear())
+               : decline("the weight is a vector: there is one output or one input channel only");
   // Loops of size 1 that the parameter does not have.
   for (unsigned loop = 0; loop < numLoops; ++loop)
     if (!inRoot[loop] && isRow[loop])

@@ -15,7 +15,8 @@ using namespace mlir;
 /// Operations that move or convert elements, or add a bias to `value`, and compute nothing else.
 static bool isTransparent(Operation *op, Value value) {
   if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ReshapeOp, tensor::CastOp,
-          tensor::ExtractSliceOp, linalg::TransposeOp, linalg::CopyOp, arith::TruncFOp, arith::ExtFOp>(op))
+          tensor::ExtractSliceOp, linalg::TransposeOp, linalg::CopyOp, arith::TruncFOp,
+          arith::ExtFOp>(op))
     return true;
   auto generic = dyn_cast<linalg::GenericOp>(op);
   if (!generic || generic.getNumReductionLoops() != 0 || generic->getNumResults() != 1)

@@ -30,8 +30,8 @@ std::string ptq::parameterKey(Value parameter) {
   return "";
 }
 
-/// The outermost name of a location: that of a name location itself or of the callee of a call site, and the
-/// first one in a fused location.
+/// The outermost name of a location: that of a name location itself or of the callee of a call
+/// site, and the first one in a fused location.
 static StringRef locationName(Location loc) {
   if (auto name = dyn_cast<NameLoc>(loc))
     return name.getName();
@@ -49,7 +49,8 @@ static StringRef withoutSuffix(StringRef key) {
   return key;
 }
 
-/// The stored value that a computed parameter, such as a dequantization, is named after: its first operand.
+/// The stored value that a computed parameter, such as a dequantization, is named after: its first
+/// operand.
 static Value leafOf(Value parameter) {
   while (Operation *op = parameter.getDefiningOp()) {
     if (!parameterKey(parameter).empty() || op->getNumOperands() == 0)

@@ -22,8 +22,8 @@ QuantizedSize ptq::quantizedSize(Operation *root) {
   root->walk([&](WeightOnlyLinearOp layer) {
     int64_t width = layer.getX().getType().getElementTypeBitWidth() / 8;
     size.original += layer.getInFeatures() * layer.getOutFeatures() * width;
-    for (Value operand : {Value(layer.getWeight()), Value(layer.getScales()), Value(layer.getZeroPoints()),
-                          Value(layer.getGroupIndex())})
+    for (Value operand : {Value(layer.getWeight()), Value(layer.getScales()),
+                          Value(layer.getZeroPoints()), Value(layer.getGroupIndex())})
       if (operand)
         size.packed += bytesOf(operand.getType());
   });
@@ -35,7 +35,8 @@ int64_t ptq::parameterBytes(Operation *root) {
   llvm::DenseSet<Attribute> seen;
   root->walk([&](arith::ConstantOp constant) {
     auto elements = dyn_cast<ElementsAttr>(constant.getValue());
-    if (!elements || (isa<DenseElementsAttr>(elements) && elements.isSplat() && !constant->hasAttr(kKeyAttr)))
+    if (!elements ||
+        (isa<DenseElementsAttr>(elements) && elements.isSplat() && !constant->hasAttr(kKeyAttr)))
       return;
     if (seen.insert(elements).second)
       bytes += bytesOf(elements.getType());

@@ -62,9 +62,9 @@ bool ptq::isStoredValue(Value value) {
   return isLeafParameter(value) || isUnmarkedArgument(value) || matchPattern(value, m_Constant());
 }
 
-/// A generic that turns integers into floats, elementwise, with everything that goes into it stored: the weight
-/// of a layer that is quantized already. Here unmarked arguments count, if the integers are of 8 bits or less:
-/// no activation has that type and is used as a float.
+/// A generic that turns integers into floats, elementwise, with everything that goes into it
+/// stored: the weight of a layer that is quantized already. Here unmarked arguments count, if the
+/// integers are of 8 bits or less: no activation has that type and is used as a float.
 static bool isDequantization(Operation *op) {
   auto generic = dyn_cast<linalg::GenericOp>(op);
   if (!generic || generic.getNumReductionLoops() != 0 || generic->getNumResults() != 1 ||
@@ -132,8 +132,8 @@ namespace {
 
 using DimensionLists = SmallVector<SmallVector<unsigned, 2>>;
 
-/// One step back: the source value and how its dimensions map to those of the result. A source dimension maps
-/// to a list of result dimensions.
+/// One step back: the source value and how its dimensions map to those of the result. A source
+/// dimension maps to a list of result dimensions.
 struct Step {
   Value source;
   DimensionLists toResult;
@@ -162,17 +162,19 @@ static std::optional<Step> stepThroughGeneric(linalg::GenericOp op) {
     else if (staticSize(step.source, i) != 1)
       return std::nullopt;
   }
-  for (Value value = op.getBlock()->getTerminator()->getOperand(0); Operation *cast = value.getDefiningOp();
-       value = cast->getOperand(0))
+  for (Value value = op.getBlock()->getTerminator()->getOperand(0);
+       Operation *cast = value.getDefiningOp(); value = cast->getOperand(0))
     step.casts.insert(step.casts.begin(), value.getType());
   return step;
 }
 
-/// collapse_shape: a group's sizes multiply to the result dimension. Followed if at most one is not 1.
+/// collapse_shape: a group's sizes multiply to the result dimension. Followed if at most one is
+/// not 1.
 static std::optional<Step> stepThroughCollapse(tensor::CollapseShapeOp op) {
   Step step{op.getSrc(), DimensionLists(op.getSrcType().getRank())};
   for (auto [result, group] : llvm::enumerate(op.getReassociationIndices())) {
-    auto real = llvm::make_filter_range(group, [&](int64_t d) { return staticSize(op.getSrc(), d) != 1; });
+    auto real =
+        llvm::make_filter_range(group, [&](int64_t d) { return staticSize(op.getSrc(), d) != 1; });
     if (std::distance(real.begin(), real.end()) > 1)
       return std::nullopt;
     step.toResult[real.empty() ? group.back() : *real.begin()].push_back(result);

@@ -35,7 +35,8 @@ static WeightValue owning(std::vector<float> data) {
 }
 
 /// The stored elements of any float type as float32; a view if they are that already.
-static llvm::Expected<WeightValue> fromStorage(ArrayRef<char> raw, Type elementType, int64_t count) {
+static llvm::Expected<WeightValue> fromStorage(ArrayRef<char> raw, Type elementType,
+                                               int64_t count) {
   std::optional<checkpoint::DType> dtype = toDType(elementType);
   if (!dtype || !isa<FloatType>(elementType))
     return error("its elements are not of a float type that can be read");
@@ -55,9 +56,10 @@ static llvm::Expected<WeightValue> fromElements(ElementsAttr attr) {
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(attr)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
     if (!blob)
-      return error("the resource '" + resource.getRawHandle().getKey() +
-                   "' has no data: it was elided when the IR was printed; print it in full or bind the "
-                   "weights with --load-parameters");
+      return error(
+          "the resource '" + resource.getRawHandle().getKey() +
+          "' has no data: it was elided when the IR was printed; print it in full or bind the "
+          "weights with --load-parameters");
     return fromStorage(blob->getData(), elementType, count);
   }
   auto dense = dyn_cast<DenseElementsAttr>(attr);
@@ -68,7 +70,8 @@ static llvm::Expected<WeightValue> fromElements(ElementsAttr attr) {
   return fromStorage(dense.getRawData(), elementType, count);
 }
 
-/// `data` of shape `shape` with its dimensions permuted: dimension i of the result is perm[i] of the source.
+/// `data` of shape `shape` with its dimensions permuted: dimension i of the result is perm[i] of
+/// the source.
 static std::vector<float> transpose(ArrayRef<float> data, ArrayRef<int64_t> shape,
                                     ArrayRef<int64_t> permutation) {
   int64_t rank = shape.size();
@@ -124,7 +127,8 @@ llvm::Expected<WeightValue> ptq::evaluateWeight(Value value) {
         return error("it is a scalar");
       })
       .Case([](ml_program::GlobalLoadConstOp load) -> Result {
-        auto global = SymbolTable::lookupNearestSymbolFrom<ml_program::GlobalOp>(load, load.getGlobal());
+        auto global =
+            SymbolTable::lookupNearestSymbolFrom<ml_program::GlobalOp>(load, load.getGlobal());
         if (global && global.getValue())
           if (auto elements = dyn_cast<ElementsAttr>(*global.getValue()))
             return fromElements(elements);

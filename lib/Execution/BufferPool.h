@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Memory that is handed out again instead of being returned to the system: fresh pages cost more than most kernels that write them.
+// Memory that is handed out again instead of being returned to the system: fresh pages cost more
+// than most kernels that write them.
 //
 #ifndef PTQ_LIB_EXECUTION_BUFFERPOOL_H
 #define PTQ_LIB_EXECUTION_BUFFERPOOL_H

@@ -49,7 +49,8 @@ public:
     auto elements = dyn_cast_or_null<ElementsAttr>(global.getValue().value_or(Attribute()));
     if (!elements)
       return errorAt(op, "the global '" + name +
-                             "' has no value here (it is extern); load the parameters from their checkpoint first");
+                             "' has no value here (it is extern); load the parameters from their "
+                             "checkpoint first");
     auto tensor = tensorFromAttribute(elements);
     if (!tensor)
       return errorAt(op, llvm::toString(tensor.takeError()));

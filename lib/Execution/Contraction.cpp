@@ -27,7 +27,8 @@ static bool isMultiplyAdd(Block *body) {
   auto add = body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
   if (!add)
     return false;
-  for (auto [total, product] : {std::pair(add.getLhs(), add.getRhs()), std::pair(add.getRhs(), add.getLhs())}) {
+  for (auto [total, product] :
+       {std::pair(add.getLhs(), add.getRhs()), std::pair(add.getRhs(), add.getLhs())}) {
     auto multiply = product.getDefiningOp<arith::MulFOp>();
     if (total != body->getArgument(2) || !multiply)
       continue;
@@ -43,7 +44,8 @@ static bool isMultiplyAdd(Block *body) {
 static std::optional<llvm::SmallBitVector> getLoops(AffineMap map) {
   llvm::SmallBitVector loops(map.getNumDims());
   for (AffineExpr expression : map.getResults()) {
-    if (auto constant = dyn_cast<AffineConstantExpr>(expression); constant && constant.getValue() == 0)
+    if (auto constant = dyn_cast<AffineConstantExpr>(expression);
+        constant && constant.getValue() == 0)
       continue;
     auto loop = dyn_cast<AffineDimExpr>(expression);
     if (!loop || loops.test(loop.getPosition()))
@@ -61,7 +63,8 @@ struct Layout {
   SmallVector<std::pair<AffineExpr, int64_t>> divisions;
   llvm::SmallBitVector divided; ///< Loops within `divisions`.
 
-  Layout(AffineMap map, ArrayRef<int64_t> shape) : strides(map.getNumDims(), 0), divided(map.getNumDims()) {
+  Layout(AffineMap map, ArrayRef<int64_t> shape)
+      : strides(map.getNumDims(), 0), divided(map.getNumDims()) {
     for (auto [expression, stride] : llvm::zip(map.getResults(), rowMajorStrides(shape)))
       add(expression, stride);
   }
@@ -166,9 +169,11 @@ std::optional<Contraction> matchContraction(Operation *op) {
   if (!loops)
     return std::nullopt;
   for (Value operand : op->getOperands())
-    if (!isa<RankedTensorType>(operand.getType()) || !getFloatKind(getElementTypeOrSelf(operand.getType())))
+    if (!isa<RankedTensorType>(operand.getType()) ||
+        !getFloatKind(getElementTypeOrSelf(operand.getType())))
       return std::nullopt;
-  auto inA = getLoops(loops->inputs[0].map), inB = getLoops(loops->inputs[1].map), inC = getLoops(loops->inits[0].map);
+  auto inA = getLoops(loops->inputs[0].map), inB = getLoops(loops->inputs[1].map),
+       inC = getLoops(loops->inits[0].map);
   if (!inA || !inB || !inC)
     return std::nullopt;
   for (auto [loop, iterator] : llvm::enumerate(loops->iterators)) {
@@ -178,9 +183,17 @@ std::optional<Contraction> matchContraction(Operation *op) {
   }
 
   Value init = structured.getDpsInits()[0];
-  Contraction contraction{op,   loops->iterators,       loops->inputs[0],    loops->inputs[1],
-                          loops->inits[0].map, isZero(init) ? Value() : init, getShapeSource(init), loops->bounds};
-  auto isStatic = [](Value value) { return cast<RankedTensorType>(value.getType()).hasStaticShape(); };
+  Contraction contraction{op,
+                          loops->iterators,
+                          loops->inputs[0],
+                          loops->inputs[1],
+                          loops->inits[0].map,
+                          isZero(init) ? Value() : init,
+                          getShapeSource(init),
+                          loops->bounds};
+  auto isStatic = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).hasStaticShape();
+  };
   if (llvm::all_of(op->getOperands(), isStatic)) {
     llvm::SmallBitVector batch = *inA;
     batch &= *inB;
@@ -229,7 +242,8 @@ std::optional<GemmProblem> makeProblem(const Contraction &contraction, ArrayRef<
   auto byStride = [](const GemmLoop &x, const GemmLoop &y) { return x.second > y.second; };
   llvm::stable_sort(problem.m, byStride);
   llvm::stable_sort(problem.n, byStride);
-  llvm::stable_sort(problem.k, [](const GemmLoop &x, const GemmLoop &y) { return x.first > y.first; });
+  llvm::stable_sort(problem.k,
+                    [](const GemmLoop &x, const GemmLoop &y) { return x.first > y.first; });
 
   SmallVector<int64_t> position(sizes.size(), 0);
   std::function<void(size_t)> enumerate = [&](size_t next) {

@@ -14,8 +14,9 @@ namespace ptq::execution {
 struct Contraction {
   mlir::Operation *op;
   llvm::SmallVector<mlir::utils::IteratorType> iterators;
-  /// The operands, each with its map from the loops. Those of a static operation may have been replaced by what views
-  /// (transposes, broadcasts, slices, reshapes) were taken of, with the views composed into the maps.
+  /// The operands, each with its map from the loops. Those of a static operation may have been
+  /// replaced by what views (transposes, broadcasts, slices, reshapes) were taken of, with the
+  /// views composed into the maps.
   TensorAccess a, b;
   mlir::AffineMap mapC;
   /// Null if the initial values are known to be zero.
@@ -29,9 +30,12 @@ struct Contraction {
 /// Matches `op`: its body is yield(out + a·b), operands extended at most.
 std::optional<Contraction> matchContraction(mlir::Operation *op);
 
-/// The problem for operands of the given shapes, without its pointers and kinds. Nothing if the shapes contradict each other.
-std::optional<GemmProblem> makeProblem(const Contraction &contraction, llvm::ArrayRef<int64_t> shapeA,
-                                       llvm::ArrayRef<int64_t> shapeB, llvm::ArrayRef<int64_t> shapeC);
+/// The problem for operands of the given shapes, without its pointers and kinds. Nothing if the
+/// shapes contradict each other.
+std::optional<GemmProblem> makeProblem(const Contraction &contraction,
+                                       llvm::ArrayRef<int64_t> shapeA,
+                                       llvm::ArrayRef<int64_t> shapeB,
+                                       llvm::ArrayRef<int64_t> shapeC);
 
 } // namespace ptq::execution
 

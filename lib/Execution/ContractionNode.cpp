@@ -16,7 +16,9 @@ ContractionNode::ContractionNode(Contraction contraction, ValueTable &values)
   else if (!type.hasStaticShape())
     reads.push_back(values.id(this->contraction.shapeSource));
   writes = {values.id(op->getResult(0))};
-  auto isStatic = [](Value value) { return cast<RankedTensorType>(value.getType()).hasStaticShape(); };
+  auto isStatic = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).hasStaticShape();
+  };
   if (!llvm::all_of(op->getOperands(), isStatic))
     return;
   auto typeA = cast<RankedTensorType>(this->contraction.a.tensor.getType());
@@ -24,7 +26,8 @@ ContractionNode::ContractionNode(Contraction contraction, ValueTable &values)
   staticProblem = makeProblem(typeA, typeB, type);
 }
 
-std::optional<GemmProblem> ContractionNode::makeProblem(RankedTensorType a, RankedTensorType b, RankedTensorType c) {
+std::optional<GemmProblem> ContractionNode::makeProblem(RankedTensorType a, RankedTensorType b,
+                                                        RankedTensorType c) {
   auto problem = execution::makeProblem(contraction, a.getShape(), b.getShape(), c.getShape());
   if (!problem)
     return std::nullopt;
@@ -69,7 +72,8 @@ llvm::Error ContractionNode::runOn(ArrayRef<Frame *> frames, int64_t sampleStrid
   if (frames.size() > 1) {
     allocateTogether(frames, writes[0], type);
     auto &loops = sampleOperand == A ? problem->m : problem->n;
-    loops.insert(loops.begin(), {static_cast<int64_t>(frames.size()), sampleStride, type.getNumElements()});
+    loops.insert(loops.begin(),
+                 {static_cast<int64_t>(frames.size()), sampleStride, type.getNumElements()});
   } else {
     frame.allocate(writes[0], type);
   }

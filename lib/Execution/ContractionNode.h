@@ -14,7 +14,8 @@ class ContractionNode : public Node {
 public:
   ContractionNode(Contraction contraction, ValueTable &values);
 
-  /// Says which operands are the same for all samples. With exactly one, the samples are one more loop of the GEMM.
+  /// Says which operands are the same for all samples. With exactly one, the samples are one more
+  /// loop of the GEMM.
   void setInvariantOperands(bool a, bool b);
 
   bool runsTogether() const override { return sampleOperand != None; }
@@ -22,7 +23,8 @@ public:
 
 private:
   llvm::Error runOn(llvm::ArrayRef<Frame *> frames, int64_t sampleStride);
-  std::optional<GemmProblem> makeProblem(mlir::RankedTensorType a, mlir::RankedTensorType b, mlir::RankedTensorType c);
+  std::optional<GemmProblem> makeProblem(mlir::RankedTensorType a, mlir::RankedTensorType b,
+                                         mlir::RankedTensorType c);
 
   Contraction contraction;
   enum { None, A, B } sampleOperand = None;

@@ -60,32 +60,35 @@ llvm::Error Executor::Implementation::checkSamples(ArrayRef<std::vector<Tensor>>
   for (auto [s, sample] : llvm::enumerate(samples)) {
     if (sample.size() != function.getNumArguments())
       return llvm::createStringError("'" + name + "' takes " + Twine(function.getNumArguments()) +
-                                     " arguments, sample " + Twine(s) + " has " + Twine(sample.size()));
+                                     " arguments, sample " + Twine(s) + " has " +
+                                     Twine(sample.size()));
     for (auto [a, tensor] : llvm::enumerate(sample)) {
       auto type = dyn_cast<RankedTensorType>(function.getArgumentTypes()[a]);
       bool fits = type && tensor.type && tensor.type.hasStaticShape() &&
-                  type.getElementType() == tensor.type.getElementType() && type.getRank() == tensor.type.getRank();
+                  type.getElementType() == tensor.type.getElementType() &&
+                  type.getRank() == tensor.type.getRank();
       for (int64_t d = 0; fits && d != type.getRank(); ++d)
         fits = type.isDynamicDim(d) || type.getDimSize(d) == tensor.type.getDimSize(d);
       if (fits && (tensor.data || tensor.numElements() == 0))
         continue;
       std::string message;
-      llvm::raw_string_ostream(message) << "argument " << a << " of '" << name << "' has type "
-                                        << function.getArgumentTypes()[a] << ", sample " << s << " gives "
-                                        << tensor.type;
+      llvm::raw_string_ostream(message)
+          << "argument " << a << " of '" << name << "' has type " << function.getArgumentTypes()[a]
+          << ", sample " << s << " gives " << tensor.type;
       return llvm::createStringError(message);
     }
   }
   return llvm::Error::success();
 }
 
-std::vector<bool> Executor::Implementation::findInvariantArguments(ArrayRef<std::vector<Tensor>> samples) {
+std::vector<bool>
+Executor::Implementation::findInvariantArguments(ArrayRef<std::vector<Tensor>> samples) {
   std::vector<bool> invariant(function.getNumArguments());
   for (size_t a = 0; a != invariant.size(); ++a) {
     const Tensor &first = samples.front()[a];
     bool same = samples.size() > 1 && llvm::all_of(samples, [&](const std::vector<Tensor> &sample) {
-      return sample[a].data == first.data && sample[a].type == first.type;
-    });
+                  return sample[a].data == first.data && sample[a].type == first.type;
+                });
     invariant[a] = same || function.getArgAttr(a, "ptq.parameter");
   }
   return invariant;
@@ -140,7 +143,8 @@ llvm::Error Executor::Implementation::compileKernels(Plan &plan) {
 static llvm::Error nameSample(llvm::Error error, size_t sample, size_t count) {
   if (count == 1)
     return error;
-  return llvm::createStringError("sample " + Twine(sample) + ": " + llvm::toString(std::move(error)));
+  return llvm::createStringError("sample " + Twine(sample) + ": " +
+                                 llvm::toString(std::move(error)));
 }
 
 llvm::Error Executor::Implementation::runNodes(const Step &step, ArrayRef<Frame *> frames) {
@@ -171,7 +175,8 @@ llvm::Error Executor::Implementation::runStep(const Step &step, ArrayRef<Frame *
     for (auto [i, frame] : llvm::enumerate(frames))
       frame->setDestination(id, std::shared_ptr<char>(buffer, buffer.get() + i * bytes));
   }
-  // A context without threading does not lock its types and attributes, which nodes of dynamic shape make.
+  // A context without threading does not lock its types and attributes, which nodes of dynamic
+  // shape make.
   if (frames.size() == 1 || !function.getContext()->isMultithreadingEnabled()) {
     for (size_t i = 0; i != frames.size(); ++i)
       if (llvm::Error error = runNodes(step, frames.slice(i, 1)))
@@ -196,7 +201,8 @@ llvm::Error Executor::Implementation::runStep(const Step &step, ArrayRef<Frame *
   return result;
 }
 
-llvm::Expected<std::unique_ptr<Executor>> Executor::create(func::FuncOp function, ExecutorOptions options) {
+llvm::Expected<std::unique_ptr<Executor>> Executor::create(func::FuncOp function,
+                                                           ExecutorOptions options) {
   // Kernels are extracted with operations of these dialects; nearly every function has loaded them.
   function.getContext()->loadDialect<arith::ArithDialect, tensor::TensorDialect>();
   if (llvm::Error error = checkExecutable(function))
@@ -210,11 +216,12 @@ llvm::Expected<std::unique_ptr<Executor>> Executor::create(func::FuncOp function
   return std::unique_ptr<Executor>(new Executor(std::move(implementation)));
 }
 
-Executor::Executor(std::unique_ptr<Implementation> implementation) : implementation(std::move(implementation)) {}
+Executor::Executor(std::unique_ptr<Implementation> implementation)
+    : implementation(std::move(implementation)) {}
 Executor::~Executor() = default;
 
-llvm::Expected<std::vector<std::vector<Tensor>>> Executor::run(ArrayRef<std::vector<Tensor>> samples,
-                                                               LinearObserver *observer) {
+llvm::Expected<std::vector<std::vector<Tensor>>>
+Executor::run(ArrayRef<std::vector<Tensor>> samples, LinearObserver *observer) {
   Implementation &impl = *implementation;
   if (llvm::Error error = impl.checkSamples(samples))
     return std::move(error);
@@ -245,7 +252,8 @@ llvm::Expected<std::vector<std::vector<Tensor>>> Executor::run(ArrayRef<std::vec
     if (llvm::Error error = impl.runStep(step, frames))
       return std::move(error);
     double seconds = now() - start - (impl.observation.seconds - observed);
-    (step.kind == Step::Kind::Together ? impl.statistics.linearSeconds : impl.statistics.segmentSeconds) += seconds;
+    (step.kind == Step::Kind::Together ? impl.statistics.linearSeconds
+                                       : impl.statistics.segmentSeconds) += seconds;
   }
   impl.statistics.observerSeconds += impl.observation.seconds;
   impl.statistics.profile.assign(impl.profile.begin(), impl.profile.end());

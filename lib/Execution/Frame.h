@@ -28,7 +28,8 @@ struct Slot {
 /// The values that do not depend on the sample are in one table for all frames.
 class Frame {
 public:
-  Frame(size_t values, const std::vector<char> &invariant, std::vector<Slot> &shared, BufferPool &pool)
+  Frame(size_t values, const std::vector<char> &invariant, std::vector<Slot> &shared,
+        BufferPool &pool)
       : local(values), invariant(invariant), shared(shared), pool(pool) {}
 
   const Tensor &tensor(ValueId id) { return slot(id).tensor; }
@@ -52,7 +53,9 @@ public:
   /// The value's tensor with data: zeros where nobody wrote any.
   const Tensor &written(ValueId id);
 
-  void setDestination(ValueId id, std::shared_ptr<char> memory) { slot(id).destination = std::move(memory); }
+  void setDestination(ValueId id, std::shared_ptr<char> memory) {
+    slot(id).destination = std::move(memory);
+  }
   void release(ValueId id) { slot(id) = Slot(); }
 
   std::shared_ptr<char> allocateTemporary(int64_t bytes) { return pool.allocate(bytes); }

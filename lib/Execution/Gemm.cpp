@@ -24,7 +24,9 @@ std::optional<FloatKind> getFloatKind(mlir::Type type) {
   return std::nullopt;
 }
 
-static int64_t widthOf(FloatKind kind) { return kind == FloatKind::F64 ? 8 : kind == FloatKind::F32 ? 4 : 2; }
+static int64_t widthOf(FloatKind kind) {
+  return kind == FloatKind::F64 ? 8 : kind == FloatKind::F32 ? 4 : 2;
+}
 
 static checkpoint::DType dtypeOf(FloatKind kind) {
   switch (kind) {
@@ -40,7 +42,8 @@ static checkpoint::DType dtypeOf(FloatKind kind) {
   llvm_unreachable("not a kind of float");
 }
 
-template <typename T> static constexpr FloatKind kindOf = sizeof(T) == 8 ? FloatKind::F64 : FloatKind::F32;
+template <typename T>
+static constexpr FloatKind kindOf = sizeof(T) == 8 ? FloatKind::F64 : FloatKind::F32;
 
 /// n contiguous elements of `kind` as T.
 template <typename T> static void convert(const char *from, FloatKind kind, T *to, int64_t n) {
@@ -73,7 +76,8 @@ static void mergeLoops(llvm::SmallVectorImpl<GemmLoop> &loops) {
 static GemmLoop takeLargest(llvm::SmallVectorImpl<GemmLoop> &loops) {
   if (loops.empty())
     return {1, 0, 0};
-  auto *largest = std::max_element(loops.begin(), loops.end(), [](auto &a, auto &b) { return a.size < b.size; });
+  auto *largest = std::max_element(loops.begin(), loops.end(),
+                                   [](auto &a, auto &b) { return a.size < b.size; });
   GemmLoop taken = *largest;
   loops.erase(largest);
   return taken;
@@ -91,8 +95,10 @@ template <typename T> struct Operand {
 template <typename T> class OperandReader {
 public:
   /// A block is rows x columns, with these strides.
-  OperandReader(const char *base, FloatKind kind, int64_t rows, int64_t columns, int64_t rowStride, int64_t columnStride)
-      : base(base), kind(kind), rows(rows), columns(columns), rowStride(rowStride), columnStride(columnStride) {
+  OperandReader(const char *base, FloatKind kind, int64_t rows, int64_t columns, int64_t rowStride,
+                int64_t columnStride)
+      : base(base), kind(kind), rows(rows), columns(columns), rowStride(rowStride),
+        columnStride(columnStride) {
     // A dimension of size 1 may have any stride.
     if (columns == 1)
       this->columnStride = 1;
@@ -124,12 +130,13 @@ private:
       T *to = packed.data() + first * columns;
       int64_t count = (last - first) * columns;
       if (kind == kindOf<T>)
-        return copyStrided(reinterpret_cast<char *>(to), {columns, 1}, start, {rowStride, columnStride},
-                           {last - first, columns}, width);
+        return copyStrided(reinterpret_cast<char *>(to), {columns, 1}, start,
+                           {rowStride, columnStride}, {last - first, columns}, width);
       if (columnStride == 1 && rowStride == columns)
         return convert(start, kind, to, count);
       std::vector<char> gathered(count * width);
-      copyStrided(gathered.data(), {columns, 1}, start, {rowStride, columnStride}, {last - first, columns}, width);
+      copyStrided(gathered.data(), {columns, 1}, start, {rowStride, columnStride},
+                  {last - first, columns}, width);
       convert(gathered.data(), kind, to, count);
     });
     packedFrom = from;
@@ -143,43 +150,48 @@ private:
 };
 } // namespace
 
-static void gemm(bool transA, bool transB, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
-                 int64_t ldb, float beta, float *c, int64_t ldc) {
+static void gemm(bool transA, bool transB, int64_t m, int64_t n, int64_t k, const float *a,
+                 int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   auto ta = transA ? CblasTrans : CblasNoTrans, tb = transB ? CblasTrans : CblasNoTrans;
   // A matrix-vector product: several times as fast as a GEMM with one row.
   if (m == 1)
-    cblas_sgemv(CblasRowMajor, transB ? CblasNoTrans : CblasTrans, transB ? n : k, transB ? k : n, 1, b, ldb, a,
-                transA ? lda : 1, beta, c, 1);
+    cblas_sgemv(CblasRowMajor, transB ? CblasNoTrans : CblasTrans, transB ? n : k, transB ? k : n,
+                1, b, ldb, a, transA ? lda : 1, beta, c, 1);
   else
     cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
 }
 
-static void gemm(bool transA, bool transB, int64_t m, int64_t n, int64_t k, const double *a, int64_t lda,
-                 const double *b, int64_t ldb, double beta, double *c, int64_t ldc) {
-  cblas_dgemm(CblasRowMajor, transA ? CblasTrans : CblasNoTrans, transB ? CblasTrans : CblasNoTrans, m, n, k, 1, a, lda,
-              b, ldb, beta, c, ldc);
+static void gemm(bool transA, bool transB, int64_t m, int64_t n, int64_t k, const double *a,
+                 int64_t lda, const double *b, int64_t ldb, double beta, double *c, int64_t ldc) {
+  cblas_dgemm(CblasRowMajor, transA ? CblasTrans : CblasNoTrans, transB ? CblasTrans : CblasNoTrans,
+              m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
 }
 
 /// Calls `body` with the sums of `first` and `second` strides for all positions of `loops`.
-static void forEach(llvm::ArrayRef<GemmLoop> loops, llvm::function_ref<void(int64_t, int64_t)> body, int64_t first = 0,
-                    int64_t second = 0) {
+static void forEach(llvm::ArrayRef<GemmLoop> loops, llvm::function_ref<void(int64_t, int64_t)> body,
+                    int64_t first = 0, int64_t second = 0) {
   if (loops.empty())
     return body(first, second);
   for (int64_t i = 0; i != loops.front().size; ++i)
-    forEach(loops.drop_front(), body, first + i * loops.front().first, second + i * loops.front().second);
+    forEach(loops.drop_front(), body, first + i * loops.front().first,
+            second + i * loops.front().second);
 }
 
 /// Values of C outside BLAS's reach: 16 bit, or without a unit stride.
 template <typename T>
-static void loadBlock(const char *c, FloatKind kind, const GemmLoop &m, const GemmLoop &n, std::vector<T> &to) {
+static void loadBlock(const char *c, FloatKind kind, const GemmLoop &m, const GemmLoop &n,
+                      std::vector<T> &to) {
   OperandReader<T> reader(c, kind, m.size, n.size, m.second, n.second);
   Operand<const T> block = reader.block(0);
-  copyStrided(reinterpret_cast<char *>(to.data()), {n.size, 1}, reinterpret_cast<const char *>(block.data),
-              {block.transposed ? 1 : block.leading, block.transposed ? block.leading : 1}, {m.size, n.size}, sizeof(T));
+  copyStrided(reinterpret_cast<char *>(to.data()), {n.size, 1},
+              reinterpret_cast<const char *>(block.data),
+              {block.transposed ? 1 : block.leading, block.transposed ? block.leading : 1},
+              {m.size, n.size}, sizeof(T));
 }
 
 template <typename T>
-static void storeBlock(llvm::ArrayRef<T> from, char *c, FloatKind kind, const GemmLoop &m, const GemmLoop &n) {
+static void storeBlock(llvm::ArrayRef<T> from, char *c, FloatKind kind, const GemmLoop &m,
+                       const GemmLoop &n) {
   int64_t width = widthOf(kind);
   int64_t grain = std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(n.size, 1));
   numerics::parallelFor(0, m.size, grain, [&](int64_t first, int64_t last) {
@@ -192,7 +204,8 @@ static void storeBlock(llvm::ArrayRef<T> from, char *c, FloatKind kind, const Ge
         checkpoint::convertFromFloat(dtypeOf(kind), rows, narrow);
         source = narrow.data();
       }
-    copyStrided(c + first * m.second * width, {m.second, n.second}, source, {n.size, 1}, {last - first, n.size}, width);
+    copyStrided(c + first * m.second * width, {m.second, n.second}, source, {n.size, 1},
+                {last - first, n.size}, width);
   });
 }
 
@@ -235,9 +248,10 @@ template <typename T> static void run(GemmProblem &problem) {
         if (!inPlace && accumulate)
           loadBlock(c, problem.kindC, m, n, block);
         forEach(problem.k, [&](int64_t kA, int64_t kB) {
-          Operand<const T> left = a.block(offsets.a + mA + kA), right = b.block(offsets.b + nB + kB);
-          gemm(left.transposed, right.transposed, m.size, n.size, k.size, left.data, left.leading, right.data,
-               right.leading, accumulate ? 1 : 0, to, leading);
+          Operand<const T> left = a.block(offsets.a + mA + kA),
+                           right = b.block(offsets.b + nB + kB);
+          gemm(left.transposed, right.transposed, m.size, n.size, k.size, left.data, left.leading,
+               right.data, right.leading, accumulate ? 1 : 0, to, leading);
           accumulate = true;
         });
         if (!inPlace)

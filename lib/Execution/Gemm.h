@@ -4,9 +4,10 @@
 //
 //   C[b, m, n] (+)= Σ_k A[b, m, k] · B[b, k, n]
 //
-// where m, n and k each stand for any number of loops, and b for a list of offsets. Loops that are contiguous in both
-// operands they index are merged; one loop each of m, n and k becomes the GEMM, the rest is counted through. An operand
-// that BLAS cannot read where it lies (no unit stride, 16-bit elements) is packed first.
+// where m, n and k each stand for any number of loops, and b for a list of offsets. Loops that are
+// contiguous in both operands they index are merged; one loop each of m, n and k becomes the GEMM,
+// the rest is counted through. An operand that BLAS cannot read where it lies (no unit stride,
+// 16-bit elements) is packed first.
 //
 #ifndef PTQ_LIB_EXECUTION_GEMM_H
 #define PTQ_LIB_EXECUTION_GEMM_H
@@ -23,8 +24,8 @@ enum class FloatKind { F16, BF16, F32, F64 };
 /// The kind of a float type that BLAS can be used for, with conversions; nullopt for others.
 std::optional<FloatKind> getFloatKind(mlir::Type type);
 
-/// A loop of a contraction: its size, and its strides in elements in the two operands that it indexes: m: A and C,
-/// n: B and C, k: A and B.
+/// A loop of a contraction: its size, and its strides in elements in the two operands that it
+/// indexes: m: A and C, n: B and C, k: A and B.
 struct GemmLoop {
   int64_t size, first, second;
 };
@@ -44,7 +45,8 @@ struct GemmProblem {
   bool accumulate = false;
 };
 
-/// Computes in float64 if C is float64, else in float32, and rounds once, half to even, to C's type.
+/// Computes in float64 if C is float64, else in float32, and rounds once, half to even, to C's
+/// type.
 void runGemm(GemmProblem problem);
 
 } // namespace ptq::execution

@@ -35,7 +35,8 @@ private:
 };
 } // namespace
 
-/// Where `failed` holds, stores the number of the check of `op`, unless an earlier check has failed.
+/// Where `failed` holds, stores the number of the check of `op`, unless an earlier check has
+/// failed.
 void BodyRewriter::fail(Value failed, Operation *op) {
   Location loc = op->getLoc();
   auto number = op->getAttrOfType<IntegerAttr>(checkAttribute);
@@ -86,8 +87,8 @@ LogicalResult BodyRewriter::rewriteExtract(tensor::ExtractOp op) {
   return success();
 }
 
-/// x^n by repeated squaring for a constant n of at most 6 bits; any other power goes through powf, which is exact in
-/// its exponent up to 2^24.
+/// x^n by repeated squaring for a constant n of at most 6 bits; any other power goes through powf,
+/// which is exact in its exponent up to 2^24.
 void BodyRewriter::rewritePower(math::FPowIOp op) {
   Location loc = op.getLoc();
   Value base = op.getLhs(), result;
@@ -118,7 +119,8 @@ void BodyRewriter::guardDivision(Operation *op, bool isSigned) {
   Location loc = op->getLoc();
   Value divisor = op->getOperand(1);
   APInt constant;
-  if (matchPattern(divisor, m_ConstantInt(&constant)) && !constant.isZero() && !(isSigned && constant.isAllOnes()))
+  if (matchPattern(divisor, m_ConstantInt(&constant)) && !constant.isZero() &&
+      !(isSigned && constant.isAllOnes()))
     return;
   Type type = divisor.getType();
   auto make = [&](int64_t value) {
@@ -127,10 +129,11 @@ void BodyRewriter::guardDivision(Operation *op, bool isSigned) {
   Value bad = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, divisor, make(0));
   if (isSigned) {
     unsigned width = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
-    Value least = arith::ConstantOp::create(builder, loc,
-                                            builder.getIntegerAttr(type, APInt::getSignedMinValue(width)));
+    Value least = arith::ConstantOp::create(
+        builder, loc, builder.getIntegerAttr(type, APInt::getSignedMinValue(width)));
     Value overflows = arith::AndIOp::create(
-        builder, loc, arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, op->getOperand(0), least),
+        builder, loc,
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, op->getOperand(0), least),
         arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, divisor, make(-1)));
     bad = arith::OrIOp::create(builder, loc, bad, overflows);
   }
@@ -172,14 +175,17 @@ static Value cloneOnScalars(OpBuilder &builder, Operation *op, ArrayRef<Value> s
   state.addTypes(getElementTypeOrSelf(op->getResult(0).getType()));
   for (NamedAttribute attribute : op->getAttrs()) {
     auto value = dyn_cast<ElementsAttr>(attribute.getValue());
-    state.addAttribute(attribute.getName(), value && value.isSplat() ? value.getSplatValue<Attribute>() : attribute.getValue());
+    state.addAttribute(attribute.getName(), value && value.isSplat()
+                                                ? value.getSplatValue<Attribute>()
+                                                : attribute.getValue());
   }
   return builder.create(state)->getResult(0);
 }
 
-FailureOr<SmallVector<Value>> inlineBody(OpBuilder &builder, const LoopOp &loops, ArrayRef<Value> scalars,
-                                         ArrayRef<Value> inductionVariables, const IRMapping &outer, Value failure,
-                                         llvm::function_ref<Value(Value)> memrefOf) {
+FailureOr<SmallVector<Value>> inlineBody(OpBuilder &builder, const LoopOp &loops,
+                                         ArrayRef<Value> scalars,
+                                         ArrayRef<Value> inductionVariables, const IRMapping &outer,
+                                         Value failure, llvm::function_ref<Value(Value)> memrefOf) {
   BodyRewriter rewriter(builder, failure);
   SmallVector<Operation *> cloned;
   SmallVector<Value> results;
@@ -201,7 +207,8 @@ FailureOr<SmallVector<Value>> inlineBody(OpBuilder &builder, const LoopOp &loops
         for (Value operand : inner->getOperands())
           if (isa<RankedTensorType>(operand.getType()) && !mapping.contains(operand))
             if (Value memref = memrefOf(operand))
-              mapping.map(operand, UnrealizedConversionCastOp::create(builder, op.getLoc(), operand.getType(), memref)
+              mapping.map(operand, UnrealizedConversionCastOp::create(builder, op.getLoc(),
+                                                                      operand.getType(), memref)
                                        .getResult(0));
       });
       cloned.push_back(builder.clone(op, mapping));
@@ -231,12 +238,14 @@ FailureOr<SmallVector<Value>> inlineBody(OpBuilder &builder, const LoopOp &loops
 
 void relaxReduction(Value value, Value accumulator) {
   Operation *op = value.getDefiningOp();
-  if (!isa_and_nonnull<arith::AddFOp, arith::MulFOp>(op) || !(value.getType().isF32() || value.getType().isF64()) ||
+  if (!isa_and_nonnull<arith::AddFOp, arith::MulFOp>(op) ||
+      !(value.getType().isF32() || value.getType().isF64()) ||
       !llvm::is_contained(op->getOperands(), accumulator))
     return;
   auto flags = cast<arith::ArithFastMathInterface>(op);
   auto allowed = flags.getFastMathFlagsAttr().getValue() | arith::FastMathFlags::reassoc;
-  op->setAttr(flags.getFastMathAttrName(), arith::FastMathFlagsAttr::get(op->getContext(), allowed));
+  op->setAttr(flags.getFastMathAttrName(),
+              arith::FastMathFlagsAttr::get(op->getContext(), allowed));
 }
 
 } // namespace ptq::execution

@@ -12,17 +12,17 @@
 
 namespace ptq::execution {
 
-/// Emits the body of `loops` for the scalars of its inputs and inits, and returns what it yields. Checks become
-/// branch-free of aborts: what fails stores its number to `failure` and goes on with harmless values:
-/// an assertion does nothing else, an index out of range is clamped, a division that would trap divides by 1.
-/// `memrefOf` maps a captured tensor to its memory.
+/// Emits the body of `loops` for the scalars of its inputs and inits, and returns what it yields.
+/// Checks become branch-free of aborts: what fails stores its number to `failure` and goes on with
+/// harmless values: an assertion does nothing else, an index out of range is clamped, a division
+/// that would trap divides by 1. `memrefOf` maps a captured tensor to its memory.
 mlir::FailureOr<llvm::SmallVector<mlir::Value>>
 inlineBody(mlir::OpBuilder &builder, const LoopOp &loops, llvm::ArrayRef<mlir::Value> scalars,
-           llvm::ArrayRef<mlir::Value> inductionVariables, const mlir::IRMapping &outer, mlir::Value failure,
-           llvm::function_ref<mlir::Value(mlir::Value)> memrefOf);
+           llvm::ArrayRef<mlir::Value> inductionVariables, const mlir::IRMapping &outer,
+           mlir::Value failure, llvm::function_ref<mlir::Value(mlir::Value)> memrefOf);
 
-/// If `value` adds to or multiplies `accumulator` in f32 or f64, allows the sum or product to be reordered, so
-/// that it can be vectorized.
+/// If `value` adds to or multiplies `accumulator` in f32 or f64, allows the sum or product to be
+/// reordered, so that it can be vectorized.
 void relaxReduction(mlir::Value value, mlir::Value accumulator);
 
 } // namespace ptq::execution

@@ -40,8 +40,8 @@ KernelCompiler::KernelCompiler() : context(MLIRContext::Threading::DISABLED) {
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   context.appendDialectRegistry(registry);
-  context.loadDialect<cf::ControlFlowDialect, index::IndexDialect, linalg::LinalgDialect, math::MathDialect,
-                      tensor::TensorDialect, ub::UBDialect>();
+  context.loadDialect<cf::ControlFlowDialect, index::IndexDialect, linalg::LinalgDialect,
+                      math::MathDialect, tensor::TensorDialect, ub::UBDialect>();
   loadKernelDialects(context);
 }
 
@@ -71,9 +71,10 @@ static LogicalResult expandOperations(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   arith::populateExpandBFloat16Patterns(patterns);
-  // Without branches: the C library's vector exp leaves its fast path for arguments below -87, which is every masked
-  // attention score.
-  populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) { return name == "math.exp"; });
+  // Without branches: the C library's vector exp leaves its fast path for arguments below -87,
+  // which is every masked attention score.
+  populateMathPolynomialApproximationPatterns(patterns,
+                                              [](StringRef name) { return name == "math.exp"; });
   return applyPatternsGreedily(module, std::move(patterns));
 }
 
@@ -89,7 +90,8 @@ static void addLoweringPasses(PassManager &passes) {
   passes.addPass(createReconcileUnrealizedCastsPass());
 }
 
-/// Arithmetic on 16-bit floats is done in float32, each result rounded, as hardware without such arithmetic does.
+/// Arithmetic on 16-bit floats is done in float32, each result rounded, as hardware without such
+/// arithmetic does.
 static void addFloat16Passes(PassManager &passes) {
   arith::ArithEmulateUnsupportedFloatsOptions arithOptions;
   arithOptions.sourceTypeStrs = {"bf16", "f16"};
@@ -154,7 +156,8 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
 }
 
 /// The requests as one module in the LLVM dialect; null if one of them cannot be lowered.
-OwningOpRef<ModuleOp> KernelCompiler::lowerAll(llvm::ArrayRef<Request> requests, llvm::ArrayRef<std::string> names) {
+OwningOpRef<ModuleOp> KernelCompiler::lowerAll(llvm::ArrayRef<Request> requests,
+                                               llvm::ArrayRef<std::string> names) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
   for (auto [request, name] : llvm::zip_equal(requests, names)) {
     auto source = parseSourceString<ModuleOp>(request.text, ParserConfig(&context));
@@ -180,10 +183,12 @@ llvm::Error KernelCompiler::addToJIT(ModuleOp module) {
       function.addFnAttr("target-features", machine->getTargetFeatureString());
     }
   optimize(*llvmModule, *machine);
-  return jit->addIRModule(llvm::orc::ThreadSafeModule(std::move(llvmModule), std::move(llvmContext)));
+  return jit->addIRModule(
+      llvm::orc::ThreadSafeModule(std::move(llvmModule), std::move(llvmContext)));
 }
 
-llvm::Expected<std::vector<KernelFunction>> KernelCompiler::compile(llvm::ArrayRef<Request> requests) {
+llvm::Expected<std::vector<KernelFunction>>
+KernelCompiler::compile(llvm::ArrayRef<Request> requests) {
   if (!jit)
     if (llvm::Error error = start())
       return std::move(error);
@@ -203,7 +208,8 @@ llvm::Expected<std::vector<KernelFunction>> KernelCompiler::compile(llvm::ArrayR
     for (auto [request, name] : llvm::zip_equal(requests, names)) {
       diagnostics.clear();
       if (!lowerAll(request, name))
-        return llvm::createStringError(request.description + " cannot be compiled for the CPU: " + diagnostics);
+        return llvm::createStringError(request.description +
+                                       " cannot be compiled for the CPU: " + diagnostics);
     }
     return llvm::createStringError("kernels cannot be compiled together: " + diagnostics);
   }

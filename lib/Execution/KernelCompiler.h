@@ -20,8 +20,8 @@ class LLJIT;
 
 namespace ptq::execution {
 
-/// Has a context of its own: kernels come as text, so that no dialect has to be loaded into the caller's
-/// context, which passes must not do.
+/// Has a context of its own: kernels come as text, so that no dialect has to be loaded into the
+/// caller's context, which passes must not do.
 class KernelCompiler {
 public:
   KernelCompiler();
@@ -38,7 +38,8 @@ public:
 
 private:
   llvm::Error start();
-  mlir::OwningOpRef<mlir::ModuleOp> lowerAll(llvm::ArrayRef<Request> requests, llvm::ArrayRef<std::string> names);
+  mlir::OwningOpRef<mlir::ModuleOp> lowerAll(llvm::ArrayRef<Request> requests,
+                                             llvm::ArrayRef<std::string> names);
   llvm::Error addToJIT(mlir::ModuleOp module);
 
   mlir::MLIRContext context;

@@ -2,8 +2,8 @@
 //
 // From a kernel's text to loops.
 //
-// The text is a func.func on tensors (KernelExtraction.h): arguments are the tensors that are read, then captured
-// scalars; results are the tensors that are written. It becomes two functions:
+// The text is a func.func on tensors (KernelExtraction.h): arguments are the tensors that are read,
+// then captured scalars; results are the tensors that are written. It becomes two functions:
 //
 //   @name(buffers, scalars, failure)      the KernelFunction: unpacks, calls the other
 //   @name_loops(pointer…, i64…, failure)  the loops; the pointers do not alias
@@ -20,9 +20,11 @@ namespace ptq::execution {
 void loadKernelDialects(mlir::MLIRContext &context);
 
 /// Emits the loops of `source` into `module` as `name`. Emits a diagnostic on failure.
-mlir::LogicalResult emitKernel(mlir::func::FuncOp source, mlir::ModuleOp module, llvm::StringRef name);
+mlir::LogicalResult emitKernel(mlir::func::FuncOp source, mlir::ModuleOp module,
+                               llvm::StringRef name);
 
-/// The name of the integer attribute that numbers an operation's checks (1, 2, …) in a kernel's text.
+/// The name of the integer attribute that numbers an operation's checks (1, 2, …) in a kernel's
+/// text.
 inline constexpr llvm::StringLiteral checkAttribute = "ptq_check";
 
 } // namespace ptq::execution

@@ -19,14 +19,17 @@ namespace ptq::execution {
 
 std::string describe(Location location) {
   if (auto file = location->findInstanceOf<FileLineColLoc>())
-    return (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" + Twine(file.getColumn()) + ": ").str();
+    return (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" +
+            Twine(file.getColumn()) + ": ")
+        .str();
   if (auto named = location->findInstanceOf<NameLoc>())
     return (named.getName().getValue() + ": ").str();
   return "";
 }
 
 llvm::Error errorAt(Operation *op, const Twine &message) {
-  return llvm::createStringError(describe(op->getLoc()) + "'" + op->getName().getStringRef() + "': " + message);
+  return llvm::createStringError(describe(op->getLoc()) + "'" + op->getName().getStringRef() +
+                                 "': " + message);
 }
 
 TypedAttr getSplatConstant(Value value) {
@@ -38,7 +41,8 @@ TypedAttr getSplatConstant(Value value) {
   }
   if (auto fill = dyn_cast_or_null<linalg::FillOp>(op)) {
     TypedAttr attribute;
-    if (cast<RankedTensorType>(value.getType()).hasStaticShape() && matchPattern(fill.value(), m_Constant(&attribute)))
+    if (cast<RankedTensorType>(value.getType()).hasStaticShape() &&
+        matchPattern(fill.value(), m_Constant(&attribute)))
       return attribute;
   }
   return {};
@@ -118,15 +122,18 @@ void Extractor::number(Operation *original, Operation *clone) {
       // The message is not part of the structure.
       cast<cf::AssertOp>(inner).setMsg("");
     } else if (auto extract = dyn_cast<tensor::ExtractOp>(from)) {
-      llvm::raw_string_ostream(message) << "index out of range of " << extract.getTensor().getType();
-    } else if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::FloorDivSIOp,
-                   arith::CeilDivSIOp, arith::CeilDivUIOp>(from)) {
+      llvm::raw_string_ostream(message)
+          << "index out of range of " << extract.getTensor().getType();
+    } else if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+                   arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(from)) {
       message = "integer division by zero or overflow";
     } else {
       return;
     }
-    kernel.checks.push_back(describe(from->getLoc()) + "'" + from->getName().getStringRef().str() + "': " + message);
-    inner->setAttr(checkAttribute, IntegerAttr::get(IntegerType::get(inner->getContext(), 32), kernel.checks.size()));
+    kernel.checks.push_back(describe(from->getLoc()) + "'" + from->getName().getStringRef().str() +
+                            "': " + message);
+    inner->setAttr(checkAttribute, IntegerAttr::get(IntegerType::get(inner->getContext(), 32),
+                                                    kernel.checks.size()));
   });
 }
 
@@ -144,8 +151,8 @@ ExtractedKernel Extractor::extract() {
   MLIRContext *context = ops.front()->getContext();
   OpBuilder builder(context);
   Location loc = builder.getUnknownLoc();
-  OwningOpRef<func::FuncOp> function =
-      func::FuncOp::create(loc, "kernel", builder.getFunctionType(arguments, ValueRange(outputs).getTypes()));
+  OwningOpRef<func::FuncOp> function = func::FuncOp::create(
+      loc, "kernel", builder.getFunctionType(arguments, ValueRange(outputs).getTypes()));
   Block *block = function->addEntryBlock();
   builder.setInsertionPointToStart(block);
   IRMapping mapping;
@@ -163,7 +170,8 @@ ExtractedKernel Extractor::extract() {
     IRMapping own = mapping;
     for (OpOperand &operand : op->getOpOperands())
       if (unread.contains(&operand) && !own.contains(operand.get()))
-        own.map(operand.get(), placeholder(builder, cast<RankedTensorType>(operand.get().getType())));
+        own.map(operand.get(),
+                placeholder(builder, cast<RankedTensorType>(operand.get().getType())));
     Operation *clone = builder.clone(*op, own);
     number(op, clone);
     mapping.map(op->getResults(), clone->getResults());

@@ -13,9 +13,10 @@
 
 namespace ptq::execution {
 
-/// A kernel and what to call it with. The text is a func.func in generic form, without names and locations: the
-/// operations, with all that they use of their function as arguments (tensors, then scalars), scalar and splat
-/// constants inline, an unread init as tensor.empty, and the escaping results returned.
+/// A kernel and what to call it with. The text is a func.func in generic form, without names and
+/// locations: the operations, with all that they use of their function as arguments (tensors, then
+/// scalars), scalar and splat constants inline, an unread init as tensor.empty, and the escaping
+/// results returned.
 struct ExtractedKernel {
   std::string text;
   llvm::SmallVector<mlir::Value> inputs;
@@ -26,10 +27,11 @@ struct ExtractedKernel {
 };
 
 /// Extracts `ops`, whose results `outputs` are wanted.
-ExtractedKernel extractKernel(llvm::ArrayRef<mlir::Operation *> ops, llvm::ArrayRef<mlir::Value> outputs);
+ExtractedKernel extractKernel(llvm::ArrayRef<mlir::Operation *> ops,
+                              llvm::ArrayRef<mlir::Value> outputs);
 
-/// If all elements of `value` are known to be one scalar constant: a constant splat, or a fill with a constant. Static
-/// shapes only.
+/// If all elements of `value` are known to be one scalar constant: a constant splat, or a fill with
+/// a constant. Static shapes only.
 mlir::TypedAttr getSplatConstant(mlir::Value value);
 
 /// "file:line:column: " or whatever the location is, for messages.

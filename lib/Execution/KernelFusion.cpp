@@ -2,9 +2,9 @@
 //
 // Which kernels of a step become one.
 //
-// Two kernels may be joined if nothing between them depends on the first and is needed by the second, and if their
-// operations share outer loops (KernelGraph.h). They are if they have something to gain: one reads what the other writes, or
-// both read the same tensor.
+// Two kernels may be joined if nothing between them depends on the first and is needed by the
+// second, and if their operations share outer loops (KernelGraph.h). They are if they have
+// something to gain: one reads what the other writes, or both read the same tensor.
 //
 #include "KernelGraph.h"
 #include "Plan.h"
@@ -53,7 +53,8 @@ bool Fusion::canJoin(const KernelNode &unit, const KernelNode &kernel) const {
       return false;
   llvm::DenseSet<Operation *> members(operations.begin(), operations.end());
   auto graph = buildKernelGraph(operations, [&](Value value) {
-    // Views that were taken in are wanted by nobody: their other readers have them from a node of their own.
+    // Views that were taken in are wanted by nobody: their other readers have them from a node of
+    // their own.
     Operation *op = value.getDefiningOp();
     if (!unitOf.lookup(op) && op != kernel.op)
       return false;
@@ -63,7 +64,8 @@ bool Fusion::canJoin(const KernelNode &unit, const KernelNode &kernel) const {
       return !user || !members.contains(user);
     });
   });
-  return graph && graph->stages.size() <= stageLimit && graph->outerLoops > 0 && graph->isExecutable();
+  return graph && graph->stages.size() <= stageLimit && graph->outerLoops > 0 &&
+         graph->isExecutable();
 }
 
 bool Fusion::tryJoin(KernelNode &kernel, size_t earliest) {
@@ -98,8 +100,6 @@ void Fusion::run() {
   step.nodes = std::move(units);
 }
 
-void fuseKernels(Step &step) {
-  Fusion(step).run();
-}
+void fuseKernels(Step &step) { Fusion(step).run(); }
 
 } // namespace ptq::execution

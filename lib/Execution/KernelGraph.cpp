@@ -52,7 +52,8 @@ TensorAccess GraphBuilder::resolve(TensorAccess access) const {
 static AffineMap dropUnitLoops(AffineMap map, ArrayRef<int64_t> bounds) {
   SmallVector<AffineExpr> dims;
   for (auto [loop, bound] : llvm::enumerate(bounds))
-    dims.push_back(bound == 1 ? getAffineConstantExpr(0, map.getContext()) : getAffineDimExpr(loop, map.getContext()));
+    dims.push_back(bound == 1 ? getAffineConstantExpr(0, map.getContext())
+                              : getAffineDimExpr(loop, map.getContext()));
   return map.replaceDimsAndSymbols(dims, {}, bounds.size(), 0);
 }
 
@@ -69,7 +70,8 @@ static bool readsWhole(Operation *op, llvm::function_ref<bool(Value)> isInternal
 
 bool GraphBuilder::addLoops(LoopOp loops) {
   KernelStage stage{std::move(loops), {}};
-  if (readsWhole(stage.op, [&](Value value) { return written.contains(value) || views.count(value); }))
+  if (readsWhole(stage.op,
+                 [&](Value value) { return written.contains(value) || views.count(value); }))
     return false;
   for (TensorAccess &input : stage.inputs) {
     if (isa<RankedTensorType>(input.tensor.getType()))
@@ -116,7 +118,8 @@ bool GraphBuilder::addConcat(tensor::ConcatOp op) {
     read(input.tensor);
     stage.inputs.push_back({input.tensor, dropUnitLoops(input.map, stage.bounds)});
     stage.inits.push_back(
-        {Value(), dropUnitLoops(AffineMap::get(partType.getRank(), 0, indices, context), stage.bounds)});
+        {Value(),
+         dropUnitLoops(AffineMap::get(partType.getRank(), 0, indices, context), stage.bounds)});
     stage.results.push_back(op.getResult());
     offset += partType.getDimSize(op.getDim());
     graph.stages.push_back(std::move(stage));
@@ -156,11 +159,12 @@ bool GraphBuilder::sharesLoop(unsigned loop) const {
     return false;
   int64_t bound = graph.stages.front().bounds[loop];
   for (const KernelStage &stage : graph.stages) {
-    if (stage.bounds.size() <= loop || stage.bounds[loop] != bound || ShapedType::isDynamic(bound) ||
-        stage.isReduction(loop))
+    if (stage.bounds.size() <= loop || stage.bounds[loop] != bound ||
+        ShapedType::isDynamic(bound) || stage.isReduction(loop))
       return false;
     auto fits = [&](Value value, AffineMap map) {
-      return !passed.contains(value) || (map.getNumResults() > loop && isLoop(map.getResult(loop), loop, bound));
+      return !passed.contains(value) ||
+             (map.getNumResults() > loop && isLoop(map.getResult(loop), loop, bound));
     };
     for (const TensorAccess &input : stage.inputs)
       if (!fits(input.tensor, input.map))
@@ -197,10 +201,12 @@ int64_t KernelGraph::scratchBytes() const {
 }
 
 bool KernelGraph::isExecutable() const {
-  return stages.size() == 1 || temporaries.empty() || (outerLoops > 0 && scratchBytes() <= scratchLimit);
+  return stages.size() == 1 || temporaries.empty() ||
+         (outerLoops > 0 && scratchBytes() <= scratchLimit);
 }
 
-std::optional<KernelGraph> buildKernelGraph(ArrayRef<Operation *> ops, llvm::function_ref<bool(Value)> escapes) {
+std::optional<KernelGraph> buildKernelGraph(ArrayRef<Operation *> ops,
+                                            llvm::function_ref<bool(Value)> escapes) {
   GraphBuilder builder(escapes);
   for (Operation *op : ops)
     if (!builder.add(op))

@@ -27,12 +27,14 @@ static std::optional<int64_t> getFactor(AffineExpr expression, unsigned loop) {
     return std::nullopt;
   if (binary.getKind() == AffineExprKind::Add)
     return *left + *right;
-  if (auto constant = dyn_cast<AffineConstantExpr>(binary.getRHS()); constant && binary.getKind() == AffineExprKind::Mul)
+  if (auto constant = dyn_cast<AffineConstantExpr>(binary.getRHS());
+      constant && binary.getKind() == AffineExprKind::Mul)
     return *left * constant.getValue();
   return std::nullopt;
 }
 
-/// Whether a kernel should read through a view: its innermost loop must stay contiguous, or stand still.
+/// Whether a kernel should read through a view: its innermost loop must stay contiguous, or stand
+/// still.
 static bool isCheap(AffineMap map) {
   if (map.getNumResults() == 0 || map.getNumDims() == 0)
     return true;
@@ -131,7 +133,8 @@ void KernelNode::findReads() {
     for (Value init : unread)
       if (!cast<RankedTensorType>(init.getType()).hasStaticShape())
         found.insert(values->id(getShapeSource(init)));
-    // An init that is read and dynamic gives the shape, too; an elementwise operation has its operand's.
+    // An init that is read and dynamic gives the shape, too; an elementwise operation has its
+    // operand's.
   }
   reads.assign(found.begin(), found.end());
   writes.clear();
@@ -189,13 +192,14 @@ std::string KernelNode::name() const {
 llvm::Error KernelNode::findShapes(Frame &frame, SmallVectorImpl<RankedTensorType> &types) {
   for (auto [output, source] : llvm::zip(kernel.outputs, shapeSources)) {
     auto type = cast<RankedTensorType>(output.getType());
-    types.push_back(type.hasStaticShape() ? type : withShape(type, frame.tensor(source).type.getShape()));
+    types.push_back(type.hasStaticShape() ? type
+                                          : withShape(type, frame.tensor(source).type.getShape()));
   }
   return llvm::Error::success();
 }
 
-/// With dynamic shapes, what the verifier could not see: all operands agree on the sizes of the loops, and no index leaves
-/// its tensor.
+/// With dynamic shapes, what the verifier could not see: all operands agree on the sizes of the
+/// loops, and no index leaves its tensor.
 llvm::Error KernelNode::checkLoops(Frame &frame, ArrayRef<RankedTensorType> outputTypes) {
   auto shapeOf = [&](Value value) -> ArrayRef<int64_t> {
     for (auto [output, type] : llvm::zip(kernel.outputs, outputTypes))
@@ -207,7 +211,8 @@ llvm::Error KernelNode::checkLoops(Frame &frame, ArrayRef<RankedTensorType> outp
   };
   SmallVector<std::pair<AffineMap, ArrayRef<int64_t>>> accesses;
   for (const TensorAccess &input : dynamicLoops->inputs)
-    if (isa<RankedTensorType>(input.tensor.getType()) && llvm::is_contained(kernel.inputs, input.tensor))
+    if (isa<RankedTensorType>(input.tensor.getType()) &&
+        llvm::is_contained(kernel.inputs, input.tensor))
       accesses.push_back({input.map, shapeOf(input.tensor)});
   for (auto [result, init] : llvm::zip(op->getResults(), dynamicLoops->inits))
     if (llvm::is_contained(kernel.outputs, result))
@@ -220,7 +225,8 @@ llvm::Error KernelNode::checkLoops(Frame &frame, ArrayRef<RankedTensorType> outp
         if (ShapedType::isDynamic(known))
           known = size;
         if (known != size)
-          return errorAt(op, "the operands' sizes do not agree: " + Twine(known) + " and " + Twine(size));
+          return errorAt(op, "the operands' sizes do not agree: " + Twine(known) + " and " +
+                                 Twine(size));
       }
   for (int64_t size : sizes)
     if (size <= 0)
@@ -234,7 +240,8 @@ llvm::Error KernelNode::checkLoops(Frame &frame, ArrayRef<RankedTensorType> outp
       continue;
     for (auto [index, size] : llvm::zip(indices, shape))
       if (int64_t value = cast<IntegerAttr>(index).getInt(); value < 0 || value >= size)
-        return errorAt(op, "index " + Twine(value) + " is outside a dimension of size " + Twine(size));
+        return errorAt(op,
+                       "index " + Twine(value) + " is outside a dimension of size " + Twine(size));
   }
   return llvm::Error::success();
 }
@@ -251,7 +258,8 @@ llvm::Error KernelNode::run(ArrayRef<Frame *> frames) {
   SmallVector<const void *> buffers;
   SmallVector<int64_t> numbers;
   auto addSizes = [&](Value value, ArrayRef<int64_t> shape) {
-    for (auto [declared, size] : llvm::zip(cast<RankedTensorType>(value.getType()).getShape(), shape))
+    for (auto [declared, size] :
+         llvm::zip(cast<RankedTensorType>(value.getType()).getShape(), shape))
       if (ShapedType::isDynamic(declared))
         numbers.push_back(size);
   };
@@ -267,7 +275,8 @@ llvm::Error KernelNode::run(ArrayRef<Frame *> frames) {
   for (ValueId id : scalars)
     numbers.push_back(scalarBits(frame.scalar(id)));
   int32_t failure = 0;
-  function(const_cast<void *const *>(reinterpret_cast<const void *const *>(buffers.data())), numbers.data(), &failure);
+  function(const_cast<void *const *>(reinterpret_cast<const void *const *>(buffers.data())),
+           numbers.data(), &failure);
   if (failure > 0)
     return llvm::createStringError(kernel.checks[failure - 1]);
   return llvm::Error::success();

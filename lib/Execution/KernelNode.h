@@ -18,7 +18,8 @@ public:
   /// Null if `op` has no loops. Views that it reads are taken in, where that costs no speed.
   static std::unique_ptr<KernelNode> make(mlir::Operation *op, ValueTable &values);
 
-  /// All operations, in program order, and those of them that are not just views of the kernel's own.
+  /// All operations, in program order, and those of them that are not just views of the kernel's
+  /// own.
   llvm::SmallVector<mlir::Operation *> operations, evaluated;
 
   /// Takes another node's operations in, in program order.
@@ -32,7 +33,8 @@ public:
   llvm::Error run(llvm::ArrayRef<Frame *> frames) override;
   std::string name() const override;
 
-  /// Recomputes reads and writes: all tensors and scalars that come from outside and are no inline constants.
+  /// Recomputes reads and writes: all tensors and scalars that come from outside and are no inline
+  /// constants.
   void findReads();
 
 private:

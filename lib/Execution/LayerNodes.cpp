@@ -73,7 +73,8 @@ static const float *stack(ArrayRef<Frame *> frames, ValueId id, std::shared_ptr<
   return data;
 }
 
-llvm::Error LayerNode::observe(ArrayRef<Frame *> frames, std::optional<std::vector<float>> &replacement) {
+llvm::Error LayerNode::observe(ArrayRef<Frame *> frames,
+                               std::optional<std::vector<float>> &replacement) {
   std::shared_ptr<char> memory;
   const float *x = stack(frames, reads[0], memory);
   int64_t tokens = 0;
@@ -81,13 +82,14 @@ llvm::Error LayerNode::observe(ArrayRef<Frame *> frames, std::optional<std::vect
     tokens += frame->tensor(reads[0]).numElements() / std::max<int64_t>(in, 1);
   auto start = std::chrono::steady_clock::now();
   auto result = observation->observer->observe(op, numerics::ConstMatrix(x, tokens, in));
-  observation->seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  observation->seconds +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!result)
     return result.takeError();
   replacement = std::move(*result);
   if (replacement && static_cast<int64_t>(replacement->size()) != in * out)
-    return errorAt(op, "the replacement weight has " + Twine(replacement->size()) + " elements instead of " +
-                           Twine(in * out));
+    return errorAt(op, "the replacement weight has " + Twine(replacement->size()) +
+                           " elements instead of " + Twine(in * out));
   return llvm::Error::success();
 }
 
@@ -96,7 +98,8 @@ llvm::Expected<Tensor> LayerNode::getWeight(Frame &frame) {
   if (!layer)
     return frame.written(reads[1]);
   auto floats = [&](Value operand) {
-    const Tensor &tensor = frame.written(reads[llvm::find(op->getOperands(), operand) - op->operand_begin()]);
+    const Tensor &tensor =
+        frame.written(reads[llvm::find(op->getOperands(), operand) - op->operand_begin()]);
     std::vector<float> values(tensor.numElements());
     convertToFloat(tensor, values);
     return values;
@@ -124,7 +127,8 @@ llvm::Expected<Tensor> LayerNode::getWeight(Frame &frame) {
   case Granularity::PerToken:
     return errorAt(op, "a weight cannot be quantized per token");
   }
-  weight.codes = numerics::unpackCodes(integers(layer.getWeight()).as<uint32_t>(), out, in, scheme.getBits());
+  weight.codes =
+      numerics::unpackCodes(integers(layer.getWeight()).as<uint32_t>(), out, in, scheme.getBits());
   weight.scales = floats(layer.getScales());
   if (Value zeroPoints = layer.getZeroPoints())
     weight.zeroPoints = integers(zeroPoints).as<int8_t>().vec();
@@ -133,11 +137,12 @@ llvm::Expected<Tensor> LayerNode::getWeight(Frame &frame) {
     int64_t groups = weight.groups();
     for (auto [column, group] : llvm::enumerate(weight.groupIndex))
       if (group < 0 || group >= groups)
-        return errorAt(op, "group_index[" + Twine(column) + "] is " + Twine(group) + ", there are " + Twine(groups) +
-                               " groups");
+        return errorAt(op, "group_index[" + Twine(column) + "] is " + Twine(group) +
+                               ", there are " + Twine(groups) + " groups");
   }
   std::shared_ptr<char> memory = frame.allocateTemporary(in * out * sizeof(float));
-  numerics::dequantize(weight, numerics::MutableMatrix(reinterpret_cast<float *>(memory.get()), out, in));
+  numerics::dequantize(weight,
+                       numerics::MutableMatrix(reinterpret_cast<float *>(memory.get()), out, in));
   auto type = RankedTensorType::get({out, in}, Float32Type::get(op->getContext()));
   return Tensor{type, memory.get(), memory};
 }
@@ -154,8 +159,8 @@ template <typename T> static std::vector<T> widen(const Tensor &tensor) {
 
 /// y = x·Wᵀ + bias over `rows` tokens, where all are T.
 template <typename T>
-static void multiply(const char *x, const char *weight, ArrayRef<T> bias, char *y, int64_t rows, int64_t in,
-                     int64_t out) {
+static void multiply(const char *x, const char *weight, ArrayRef<T> bias, char *y, int64_t rows,
+                     int64_t in, int64_t out) {
   GemmProblem problem;
   problem.kindA = problem.kindB = problem.kindC = sizeof(T) == 8 ? FloatKind::F64 : FloatKind::F32;
   problem.a = x;
@@ -175,8 +180,9 @@ static void multiply(const char *x, const char *weight, ArrayRef<T> bias, char *
 }
 
 /// The same for x and y of 16 bits: a block of tokens at a time goes through float32.
-static void multiplyNarrow(const Tensor &x, const char *weight, ArrayRef<float> bias, FloatKind kind, char *y,
-                           int64_t rows, int64_t in, int64_t out, Frame &frame) {
+static void multiplyNarrow(const Tensor &x, const char *weight, ArrayRef<float> bias,
+                           FloatKind kind, char *y, int64_t rows, int64_t in, int64_t out,
+                           Frame &frame) {
   int64_t step = std::max<int64_t>(1, blockElements / std::max<int64_t>({in, out, 1}));
   std::shared_ptr<char> wideX = frame.allocateTemporary(std::min(step, rows) * in * sizeof(float));
   std::shared_ptr<char> wideY = frame.allocateTemporary(std::min(step, rows) * out * sizeof(float));
@@ -187,28 +193,33 @@ static void multiplyNarrow(const Tensor &x, const char *weight, ArrayRef<float> 
     int64_t count = std::min(step, rows - start);
     auto *floats = reinterpret_cast<float *>(wideX.get());
     numerics::parallelFor(0, count, grain, [&](int64_t first, int64_t last) {
-      Tensor part{RankedTensorType::get({last - first, in}, element), x.data + (start + first) * in * widthX, nullptr};
+      Tensor part{RankedTensorType::get({last - first, in}, element),
+                  x.data + (start + first) * in * widthX, nullptr};
       convertToFloat(part, {floats + first * in, static_cast<size_t>((last - first) * in)});
     });
     multiply<float>(wideX.get(), weight, bias, wideY.get(), count, in, out);
     numerics::parallelFor(0, count, grain, [&](int64_t first, int64_t last) {
-      ArrayRef<float> sums(reinterpret_cast<float *>(wideY.get()) + first * out, (last - first) * out);
+      ArrayRef<float> sums(reinterpret_cast<float *>(wideY.get()) + first * out,
+                           (last - first) * out);
       checkpoint::DType dtype = kind == FloatKind::F16    ? checkpoint::DType::F16
                                 : kind == FloatKind::BF16 ? checkpoint::DType::BF16
                                                           : checkpoint::DType::F32;
-      checkpoint::convertFromFloat(dtype, sums,
-                                   {y + (start + first) * out * widthY, static_cast<size_t>(sums.size() * widthY)});
+      checkpoint::convertFromFloat(
+          dtype, sums,
+          {y + (start + first) * out * widthY, static_cast<size_t>(sums.size() * widthY)});
     });
   }
 }
 
-llvm::Error LayerNode::evaluate(ArrayRef<Frame *> frames, std::optional<std::vector<float>> replacement) {
+llvm::Error LayerNode::evaluate(ArrayRef<Frame *> frames,
+                                std::optional<std::vector<float>> replacement) {
   Frame &frame = *frames.front();
   auto declared = cast<RankedTensorType>(op->getResult(0).getType());
   auto f32 = Float32Type::get(op->getContext());
   Tensor weight;
   if (replacement) {
-    weight = {RankedTensorType::get({out, in}, f32), reinterpret_cast<const char *>(replacement->data()), nullptr};
+    weight = {RankedTensorType::get({out, in}, f32),
+              reinterpret_cast<const char *>(replacement->data()), nullptr};
   } else {
     auto stored = getWeight(frame);
     if (!stored)
@@ -240,8 +251,9 @@ llvm::Error LayerNode::evaluate(ArrayRef<Frame *> frames, std::optional<std::vec
     shape.back() = out;
     return withShape(declared, shape);
   };
-  bool sameShapes = llvm::all_of(
-      frames, [&](Frame *each) { return each->tensor(reads[0]).type == frame.tensor(reads[0]).type; });
+  bool sameShapes = llvm::all_of(frames, [&](Frame *each) {
+    return each->tensor(reads[0]).type == frame.tensor(reads[0]).type;
+  });
   if (sameShapes)
     allocateTogether(frames, writes[0], resultType(&frame));
   else

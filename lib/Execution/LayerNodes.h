@@ -20,7 +20,8 @@ class LayerNode : public Node {
 public:
   LayerNode(mlir::Operation *op, ValueTable &values);
 
-  /// Set by the plan: whether the observer wants to see the layer, and whether anybody needs its result.
+  /// Set by the plan: whether the observer wants to see the layer, and whether anybody needs its
+  /// result.
   bool isObserved = false, isEvaluated = true;
   Observation *observation = nullptr;
 
@@ -33,8 +34,10 @@ public:
   llvm::Error run(llvm::ArrayRef<Frame *> frames) override;
 
 private:
-  llvm::Error observe(llvm::ArrayRef<Frame *> frames, std::optional<std::vector<float>> &replacement);
-  llvm::Error evaluate(llvm::ArrayRef<Frame *> frames, std::optional<std::vector<float>> replacement);
+  llvm::Error observe(llvm::ArrayRef<Frame *> frames,
+                      std::optional<std::vector<float>> &replacement);
+  llvm::Error evaluate(llvm::ArrayRef<Frame *> frames,
+                       std::optional<std::vector<float>> replacement);
   /// The weight as it is stored, or dequantized.
   llvm::Expected<Tensor> getWeight(Frame &frame);
 
@@ -45,7 +48,8 @@ private:
 
 std::unique_ptr<LayerNode> makeLayerNode(mlir::Operation *op, ValueTable &values);
 
-/// Nodes for ptq.quantize and ptq.dequantize; null for other operations. (ptq.observe is a reshape to its own shape.)
+/// Nodes for ptq.quantize and ptq.dequantize; null for other operations. (ptq.observe is a reshape
+/// to its own shape.)
 NodePtr makeQuantizeNode(mlir::Operation *op, ValueTable &values);
 
 } // namespace ptq::execution

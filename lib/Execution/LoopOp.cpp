@@ -32,10 +32,12 @@ static std::optional<LoopOp> getStructured(linalg::LinalgOp op) {
   loops.body = op.getBlock();
   for (OpOperand &operand : op->getOpOperands()) {
     AffineMap map = op.getMatchingIndexingMap(&operand);
-    if (op.isDpsInit(&operand) && !coversResult(map, cast<RankedTensorType>(operand.get().getType())))
+    if (op.isDpsInit(&operand) &&
+        !coversResult(map, cast<RankedTensorType>(operand.get().getType())))
       return std::nullopt;
     if (op.isDpsInit(&operand))
-      loops.inits.push_back({op.payloadUsesValueFromOperand(&operand) ? operand.get() : Value(), map});
+      loops.inits.push_back(
+          {op.payloadUsesValueFromOperand(&operand) ? operand.get() : Value(), map});
     else
       loops.inputs.push_back({operand.get(), map});
     auto type = dyn_cast<ShapedType>(operand.get().getType());

@@ -27,8 +27,8 @@ struct LoopOp {
   llvm::SmallVector<int64_t> bounds;
   llvm::SmallVector<mlir::utils::IteratorType> iterators;
   llvm::SmallVector<TensorAccess> inputs;
-  /// One for each result: the tensor whose values the body reads (null if it does not), the result's
-  /// map in either case.
+  /// One for each result: the tensor whose values the body reads (null if it does not), the
+  /// result's map in either case.
   llvm::SmallVector<TensorAccess> inits;
   /// Takes the scalars of inputs, then inits. Null: the operation itself, on scalars.
   mlir::Block *body = nullptr;
@@ -36,7 +36,10 @@ struct LoopOp {
   bool isReduction(unsigned loop) const {
     return iterators[loop] == mlir::utils::IteratorType::reduction;
   }
-  bool isParallel() const { return llvm::all_of(iterators, [](auto type) { return type == mlir::utils::IteratorType::parallel; }); }
+  bool isParallel() const {
+    return llvm::all_of(iterators,
+                        [](auto type) { return type == mlir::utils::IteratorType::parallel; });
+  }
 };
 
 /// The loop nest of `op`, if it is one.

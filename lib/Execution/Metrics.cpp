@@ -29,7 +29,8 @@ static void readElements(const Tensor &tensor, int64_t first, MutableArrayRef<do
       return;
     }
     std::vector<float> values(to.size());
-    convertToFloat({RankedTensorType::get({static_cast<int64_t>(to.size())}, type), from, nullptr}, values);
+    convertToFloat({RankedTensorType::get({static_cast<int64_t>(to.size())}, type), from, nullptr},
+                   values);
     llvm::copy(values, to.begin());
     return;
   }
@@ -39,7 +40,8 @@ static void readElements(const Tensor &tensor, int64_t first, MutableArrayRef<do
     uint64_t raw = 0;
     memcpy(&raw, from, width);
     from += width;
-    value = isSigned ? static_cast<double>(llvm::SignExtend64(raw, bits)) : static_cast<double>(raw);
+    value =
+        isSigned ? static_cast<double>(llvm::SignExtend64(raw, bits)) : static_cast<double>(raw);
   }
 }
 
@@ -55,7 +57,8 @@ llvm::Error Comparison::add(const Tensor &value, const Tensor &reference) {
     readElements(reference, first, MutableArrayRef(r).take_front(n));
     for (int64_t i = 0; i != n; ++i) {
       // Equal infinities, and two NaNs, are no error.
-      double error = y[i] == r[i] || (std::isnan(y[i]) && std::isnan(r[i])) ? 0 : std::abs(y[i] - r[i]);
+      double error =
+          y[i] == r[i] || (std::isnan(y[i]) && std::isnan(r[i])) ? 0 : std::abs(y[i] - r[i]);
       if (!(error <= maxError))
         maxError = std::isnan(maxError) ? maxError : error;
       maxReference = std::max(maxReference, std::abs(r[i]));
@@ -78,26 +81,33 @@ double Comparison::cosine() const {
   return product / std::sqrt(signal * square);
 }
 
-double Comparison::relativeMaxError() const { return maxReference == 0 ? maxError : maxError / maxReference; }
+double Comparison::relativeMaxError() const {
+  return maxReference == 0 ? maxError : maxError / maxReference;
+}
 
 llvm::Error Perplexity::add(const Tensor &logits, const Tensor &ids) {
   ArrayRef<int64_t> shape = logits.type.getShape();
   if (shape.size() < 2 || !isa<FloatType>(logits.type.getElementType()))
-    return llvm::createStringError("perplexity needs float logits [..., positions, vocabulary], the output is " +
-                                   toText(logits.type));
+    return llvm::createStringError(
+        "perplexity needs float logits [..., positions, vocabulary], the output is " +
+        toText(logits.type));
   int64_t positions = shape[shape.size() - 2], vocabulary = shape.back();
-  if (!ids.type.getElementType().isIntOrIndex() || ids.type.getRank() == 0 || ids.type.getShape().back() != positions ||
+  if (!ids.type.getElementType().isIntOrIndex() || ids.type.getRank() == 0 ||
+      ids.type.getShape().back() != positions ||
       ids.numElements() * vocabulary != logits.numElements())
-    return llvm::createStringError("perplexity needs one token id for each position of the logits " +
-                                   toText(logits.type) + ", the ids are " + toText(ids.type));
+    return llvm::createStringError(
+        "perplexity needs one token id for each position of the logits " + toText(logits.type) +
+        ", the ids are " + toText(ids.type));
   if (positions < 2)
-    return llvm::createStringError("perplexity needs at least 2 positions: the last one predicts nothing");
+    return llvm::createStringError(
+        "perplexity needs at least 2 positions: the last one predicts nothing");
   std::vector<double> tokens(ids.numElements()), row(vocabulary);
   readElements(ids, 0, tokens);
   for (auto [i, token] : llvm::enumerate(tokens))
     if (token < 0 || token >= vocabulary)
-      return llvm::createStringError("token id " + Twine(static_cast<int64_t>(token)) + " at position " + Twine(i) +
-                                     " is outside the vocabulary of " + Twine(vocabulary));
+      return llvm::createStringError("token id " + Twine(static_cast<int64_t>(token)) +
+                                     " at position " + Twine(i) + " is outside the vocabulary of " +
+                                     Twine(vocabulary));
   for (int64_t i = 0; i != static_cast<int64_t>(tokens.size()); ++i) {
     if (i % positions == positions - 1)
       continue;

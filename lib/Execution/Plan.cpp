@@ -56,7 +56,8 @@ static llvm::Error notExecutable(Operation *op) {
 
 llvm::Error checkExecutable(func::FuncOp function) {
   if (function.isDeclaration())
-    return llvm::createStringError(describe(function.getLoc()) + "function '" + function.getName() + "' has no body");
+    return llvm::createStringError(describe(function.getLoc()) + "function '" + function.getName() +
+                                   "' has no body");
   if (!llvm::hasSingleElement(function.getBody()))
     return llvm::createStringError(describe(function.getLoc()) + "function '" + function.getName() +
                                    "' has branches; only straight-line functions are executed");
@@ -70,7 +71,8 @@ llvm::Error checkExecutable(func::FuncOp function) {
 namespace {
 class Planner {
 public:
-  Planner(func::FuncOp function, const PlanRequest &request, ValueTable &values, Observation &observation)
+  Planner(func::FuncOp function, const PlanRequest &request, ValueTable &values,
+          Observation &observation)
       : function(function), request(request), values(values), observation(observation),
         plan(std::make_unique<Plan>()) {}
 
@@ -181,7 +183,8 @@ void Planner::findInvariants() {
       bool weightInvariant = llvm::all_of(ArrayRef(layer->reads).drop_front(), isInvariant);
       layer->setInvariant(invariant, weightInvariant);
     } else if (auto *contraction = dynamic_cast<ContractionNode *>(node.get())) {
-      contraction->setInvariantOperands(isInvariant(contraction->reads[0]), isInvariant(contraction->reads[1]));
+      contraction->setInvariantOperands(isInvariant(contraction->reads[0]),
+                                        isInvariant(contraction->reads[1]));
     }
   }
 }
@@ -227,8 +230,9 @@ void Planner::appendSteps(std::vector<Node *> nodes) {
     plan->steps.insert(at, std::move(once));
 }
 
-/// Work with a weight comes as early as the program order of such work allows, everything else as late as possible: long
-/// stretches of a sample's own work let values stay in the cache, and kernels be fused.
+/// Work with a weight comes as early as the program order of such work allows, everything else as
+/// late as possible: long stretches of a sample's own work let values stay in the cache, and
+/// kernels be fused.
 void Planner::schedule() {
   for (NodePtr &node : plan->nodes)
     if (node->runsTogether() && !scheduled.contains(node.get())) {
@@ -303,7 +307,8 @@ void Planner::findLifetimes() {
     for (ValueId id : crossing) {
       auto type = dyn_cast<RankedTensorType>(values.value(id).getType());
       Node *producer = producers.lookup(id);
-      if (type && type.hasStaticShape() && producedIn[id] == s && producer && !isa<LayerOpInterface>(producer->op))
+      if (type && type.hasStaticShape() && producedIn[id] == s && producer &&
+          !isa<LayerOpInterface>(producer->op))
         step.batchOutputs.push_back({id, type});
     }
   }
@@ -337,8 +342,8 @@ llvm::Expected<std::unique_ptr<Plan>> Planner::make() {
   return std::move(plan);
 }
 
-llvm::Expected<std::unique_ptr<Plan>> makePlan(func::FuncOp function, const PlanRequest &request, ValueTable &values,
-                                               Observation &observation) {
+llvm::Expected<std::unique_ptr<Plan>> makePlan(func::FuncOp function, const PlanRequest &request,
+                                               ValueTable &values, Observation &observation) {
   return Planner(function, request, values, observation).make();
 }
 

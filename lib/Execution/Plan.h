@@ -46,8 +46,9 @@ struct Plan {
 };
 
 /// Plans a run of `function`. Errors name the operation that cannot be executed.
-llvm::Expected<std::unique_ptr<Plan>> makePlan(mlir::func::FuncOp function, const PlanRequest &request,
-                                               ValueTable &values, Observation &observation);
+llvm::Expected<std::unique_ptr<Plan>> makePlan(mlir::func::FuncOp function,
+                                               const PlanRequest &request, ValueTable &values,
+                                               Observation &observation);
 
 /// An error if some operation of `function` can never be executed.
 llvm::Error checkExecutable(mlir::func::FuncOp function);

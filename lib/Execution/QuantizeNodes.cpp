@@ -18,7 +18,8 @@ using namespace mlir;
 
 namespace ptq::execution {
 
-/// All elements of a tensor, as integers: an element of fewer than 8 bits lies in the low bits of its byte.
+/// All elements of a tensor, as integers: an element of fewer than 8 bits lies in the low bits of
+/// its byte.
 static std::vector<int64_t> readIntegers(const Tensor &tensor) {
   unsigned width = tensor.type.getElementTypeBitWidth();
   int64_t bytes = *elementBytes(tensor.type.getElementType());
@@ -86,12 +87,14 @@ private:
 };
 } // namespace
 
-llvm::Error QuantizeNode::checkParameters(const ScaleIndex &index, size_t scales, size_t zeroPoints) {
+llvm::Error QuantizeNode::checkParameters(const ScaleIndex &index, size_t scales,
+                                          size_t zeroPoints) {
   if (index.rows == 0 || index.columns == 0)
     return llvm::Error::success();
   size_t needed = index(index.rows - 1, index.columns - 1) + 1;
   if (scales < needed || (reads.size() > 2 && zeroPoints < needed))
-    return errorAt(op, "needs " + Twine(needed) + " scales (and zero points), has " + Twine(scales));
+    return errorAt(op,
+                   "needs " + Twine(needed) + " scales (and zero points), has " + Twine(scales));
   return llvm::Error::success();
 }
 
@@ -115,7 +118,8 @@ llvm::Error QuantizeNode::run(ArrayRef<Frame *> frames) {
   if (quantize) {
     std::vector<double> x = readFloats(from);
     double low = scheme.getMinimum(), high = scheme.getMaximum();
-    uint64_t mask = type.getElementTypeBitWidth() < 8 ? (1u << type.getElementTypeBitWidth()) - 1 : ~uint64_t(0);
+    uint64_t mask = type.getElementTypeBitWidth() < 8 ? (1u << type.getElementTypeBitWidth()) - 1
+                                                      : ~uint64_t(0);
     bool isDouble = from.type.getElementType().isF64();
     for (int64_t row = 0, i = 0; row != index.rows; ++row)
       for (int64_t column = 0; column != index.columns; ++column, ++i) {
@@ -124,7 +128,8 @@ llvm::Error QuantizeNode::run(ArrayRef<Frame *> frames) {
         double quotient = isDouble ? x[i] / scales[at] : float(x[i]) / float(scales[at]);
         double zero = zeroPointAt(at);
         double code = std::isnan(quotient) ? zero : std::nearbyint(quotient) + zero;
-        uint64_t bits = static_cast<uint64_t>(static_cast<int64_t>(std::clamp(code, low, high))) & mask;
+        uint64_t bits =
+            static_cast<uint64_t>(static_cast<int64_t>(std::clamp(code, low, high))) & mask;
         memcpy(to + i * width, &bits, width);
       }
     return llvm::Error::success();
@@ -146,7 +151,8 @@ llvm::Error QuantizeNode::run(ArrayRef<Frame *> frames) {
     auto dtype = element.isF16()    ? checkpoint::DType::F16
                  : element.isBF16() ? checkpoint::DType::BF16
                                     : checkpoint::DType::F32;
-    checkpoint::convertFromFloat(dtype, values, {to, static_cast<size_t>(type.getNumElements() * width)});
+    checkpoint::convertFromFloat(dtype, values,
+                                 {to, static_cast<size_t>(type.getNumElements() * width)});
   }
   return llvm::Error::success();
 }

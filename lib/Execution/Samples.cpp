@@ -70,8 +70,9 @@ static bool isSameType(DType stored, Type type) {
   auto wanted = getDType(type);
   if (!wanted)
     return false;
-  return *wanted == stored || (checkpoint::byteWidth(stored) == checkpoint::byteWidth(*wanted) && !isFloat(stored) &&
-                               !isFloat(*wanted) && stored != DType::Bool && *wanted != DType::Bool);
+  return *wanted == stored ||
+         (checkpoint::byteWidth(stored) == checkpoint::byteWidth(*wanted) && !isFloat(stored) &&
+          !isFloat(*wanted) && stored != DType::Bool && *wanted != DType::Bool);
 }
 
 std::string getArgumentName(func::FuncOp function, unsigned index) {
@@ -105,7 +106,8 @@ static std::string toText(DType dtype, ArrayRef<int64_t> shape) {
   return text;
 }
 
-llvm::Expected<SampleSet> SampleSet::open(func::FuncOp function, std::shared_ptr<const checkpoint::Checkpoint> parameters,
+llvm::Expected<SampleSet> SampleSet::open(func::FuncOp function,
+                                          std::shared_ptr<const checkpoint::Checkpoint> parameters,
                                           std::shared_ptr<const checkpoint::Checkpoint> inputs) {
   SampleSet set;
   std::optional<int64_t> stacked;
@@ -136,21 +138,23 @@ llvm::Expected<SampleSet> SampleSet::open(func::FuncOp function, std::shared_ptr
     bool many = !single && !isParameter && !shape.empty() && matches(type, shape.drop_front());
     if (!isSameType(found->info->dtype, type.getElementType()) || (!single && !many)) {
       std::string problem;
-      llvm::raw_string_ostream(problem) << "'" << name << "' is " << toText(found->info->dtype, shape)
-                                        << ", the function takes " << type;
+      llvm::raw_string_ostream(problem)
+          << "'" << name << "' is " << toText(found->info->dtype, shape) << ", the function takes "
+          << type;
       problems.push_back(std::move(problem));
       continue;
     }
     if (many && stacked && *stacked != shape.front()) {
-      problems.push_back("'" + name + "' has " + std::to_string(shape.front()) + " samples, '" + stackedName + "' has " +
-                         std::to_string(*stacked));
+      problems.push_back("'" + name + "' has " + std::to_string(shape.front()) + " samples, '" +
+                         stackedName + "' has " + std::to_string(*stacked));
       continue;
     }
     if (many) {
       stacked = shape.front();
       stackedName = name;
     }
-    auto sampleType = RankedTensorType::get(many ? shape.drop_front() : shape, type.getElementType());
+    auto sampleType =
+        RankedTensorType::get(many ? shape.drop_front() : shape, type.getElementType());
     int64_t width = *elementBytes(type.getElementType());
     Tensor tensor{sampleType, found->data.data(), found->owner};
     if (reinterpret_cast<uintptr_t>(found->data.data()) % width != 0)
@@ -159,8 +163,8 @@ llvm::Expected<SampleSet> SampleSet::open(func::FuncOp function, std::shared_ptr
     set.arguments.push_back({std::move(tensor), many});
   }
   if (!problems.empty())
-    return llvm::createStringError("the arguments of '" + function.getName() + "' do not fit: " +
-                                   llvm::join(problems, "; "));
+    return llvm::createStringError("the arguments of '" + function.getName() +
+                                   "' do not fit: " + llvm::join(problems, "; "));
   set.count = stacked.value_or(1);
   set.stacked = stacked.has_value();
   return set;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Scalars at function level: sizes, positions, conditions. They are few, so each operation's own folder evaluates them.
+// Scalars at function level: sizes, positions, conditions. They are few, so each operation's own
+// folder evaluates them.
 //
 #include "KernelExtraction.h"
 #include "Node.h"
@@ -26,7 +27,8 @@ static Attribute scalarFromMemory(Type type, const char *data) {
   uint64_t bits = 0;
   memcpy(&bits, data, *elementBytes(type));
   if (auto floating = dyn_cast<FloatType>(type))
-    return FloatAttr::get(type, APFloat(floating.getFloatSemantics(), APInt(floating.getWidth(), bits)));
+    return FloatAttr::get(type,
+                          APFloat(floating.getFloatSemantics(), APInt(floating.getWidth(), bits)));
   unsigned width = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
   return IntegerAttr::get(type, APInt(width, bits, /*isSigned=*/false, /*implicitTrunc=*/true));
 }
@@ -43,7 +45,8 @@ public:
       operands.push_back(frame.scalar(id));
     SmallVector<OpFoldResult> results;
     if (failed(op->fold(operands, results)) || results.size() != writes.size())
-      return errorAt(op, "cannot be evaluated on these operands (a division by zero, or an operation without a folder)");
+      return errorAt(op, "cannot be evaluated on these operands (a division by zero, or an "
+                         "operation without a folder)");
     for (auto [id, result] : llvm::zip(writes, results)) {
       Attribute value = dyn_cast<Attribute>(result);
       if (!value)
@@ -80,7 +83,8 @@ public:
     for (auto [size, id] : llvm::zip(tensor.type.getShape(), ArrayRef(reads).drop_front())) {
       int64_t index = cast<IntegerAttr>(frame.scalar(id)).getInt();
       if (index < 0 || index >= size)
-        return errorAt(op, "index " + Twine(index) + " out of range of a dimension of size " + Twine(size));
+        return errorAt(op, "index " + Twine(index) + " out of range of a dimension of size " +
+                               Twine(size));
       offset = offset * size + index;
     }
     Type type = tensor.type.getElementType();
@@ -125,11 +129,13 @@ NodePtr makeScalarNode(Operation *op, ValueTable &values) {
   else if (isa<tensor::ExtractOp>(op))
     node = std::make_unique<ExtractNode>(op);
   else if (isa<tensor::FromElementsOp>(op) ||
-           (isa<tensor::SplatOp>(op) && cast<RankedTensorType>(op->getResult(0).getType()).hasStaticShape()))
+           (isa<tensor::SplatOp>(op) &&
+            cast<RankedTensorType>(op->getResult(0).getType()).hasStaticShape()))
     node = std::make_unique<FromElementsNode>(op);
   else if (isa<cf::AssertOp>(op))
     node = std::make_unique<AssertNode>(op);
-  else if (op->getNumRegions() == 0 && op->getNumResults() > 0 && llvm::all_of(op->getResultTypes(), isScalar) &&
+  else if (op->getNumRegions() == 0 && op->getNumResults() > 0 &&
+           llvm::all_of(op->getResultTypes(), isScalar) &&
            llvm::all_of(op->getOperandTypes(), isScalar) && isMemoryEffectFree(op))
     node = std::make_unique<FoldNode>(op);
   else

@@ -44,13 +44,15 @@ llvm::Error ReshapeNode::resultShape(Frame &frame, SmallVectorImpl<int64_t> &sha
   } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
     const ValueId *next = reads.begin() + 1;
     for (auto [size, given] : llvm::zip(shape, expand.getStaticOutputShape()))
-      size = ShapedType::isDynamic(given) ? cast<IntegerAttr>(frame.scalar(*next++)).getInt() : given;
+      size =
+          ShapedType::isDynamic(given) ? cast<IntegerAttr>(frame.scalar(*next++)).getInt() : given;
     for (auto [dim, group] : llvm::enumerate(expand.getReassociationIndices())) {
       int64_t product = 1;
       for (int64_t inner : group)
         product *= shape[inner];
       if (product != source[dim])
-        return errorAt(op, "cannot expand dimension " + Twine(dim) + " of size " + Twine(source[dim]) + " to the given sizes");
+        return errorAt(op, "cannot expand dimension " + Twine(dim) + " of size " +
+                               Twine(source[dim]) + " to the given sizes");
     }
   } else if (isa<tensor::ReshapeOp>(op)) {
     const Tensor &sizes = frame.written(reads[1]);
@@ -82,7 +84,8 @@ llvm::Error ReshapeNode::run(ArrayRef<Frame *> frames) {
     count *= size;
   }
   if (count != tensor.numElements())
-    return errorAt(op, "cannot reshape " + shapeText(tensor.type.getShape()) + " to " + shapeText(shape));
+    return errorAt(op, "cannot reshape " + shapeText(tensor.type.getShape()) + " to " +
+                           shapeText(shape));
   tensor.type = withShape(type, shape);
   frame.setTensor(writes[0], std::move(tensor));
   return llvm::Error::success();
@@ -109,10 +112,11 @@ public:
     auto type = cast<RankedTensorType>(op->getResult(0).getType());
     int64_t width = *elementBytes(type.getElementType()), offset = 0;
     SmallVector<int64_t> from(type.getRank(), 0);
-    for (auto [expression, stride] : llvm::zip(map.getResults(), rowMajorStrides(source.type.getShape())))
+    for (auto [expression, stride] :
+         llvm::zip(map.getResults(), rowMajorStrides(source.type.getShape())))
       addLinear(expression, stride, from, offset);
-    copyStrided(frame.allocate(writes[0], type), rowMajorStrides(type.getShape()), source.data + offset * width, from,
-                type.getShape(), width);
+    copyStrided(frame.allocate(writes[0], type), rowMajorStrides(type.getShape()),
+                source.data + offset * width, from, type.getShape(), width);
     return llvm::Error::success();
   }
 
@@ -126,7 +130,8 @@ public:
   }
 
 private:
-  static void addLinear(AffineExpr expression, int64_t factor, MutableArrayRef<int64_t> strides, int64_t &offset) {
+  static void addLinear(AffineExpr expression, int64_t factor, MutableArrayRef<int64_t> strides,
+                        int64_t &offset) {
     if (auto dim = dyn_cast<AffineDimExpr>(expression))
       strides[dim.getPosition()] += factor;
     else if (auto constant = dyn_cast<AffineConstantExpr>(expression))
@@ -134,7 +139,9 @@ private:
     else {
       auto binary = cast<AffineBinaryOpExpr>(expression);
       if (binary.getKind() == AffineExprKind::Mul)
-        return addLinear(binary.getLHS(), factor * cast<AffineConstantExpr>(binary.getRHS()).getValue(), strides, offset);
+        return addLinear(binary.getLHS(),
+                         factor * cast<AffineConstantExpr>(binary.getRHS()).getValue(), strides,
+                         offset);
       addLinear(binary.getLHS(), factor, strides, offset);
       addLinear(binary.getRHS(), factor, strides, offset);
     }
@@ -143,13 +150,13 @@ private:
   AffineMap map;
 };
 
-/// Offsets, sizes and strides of a slice, with what is only known at run time filled in; checks that it lies within
-/// `shape`.
+/// Offsets, sizes and strides of a slice, with what is only known at run time filled in; checks
+/// that it lies within `shape`.
 struct Slice {
   SmallVector<int64_t> offsets, sizes, strides;
 
-  llvm::Error read(Operation *op, OffsetSizeAndStrideOpInterface slice, Frame &frame, ArrayRef<ValueId> operands,
-                   ArrayRef<int64_t> shape) {
+  llvm::Error read(Operation *op, OffsetSizeAndStrideOpInterface slice, Frame &frame,
+                   ArrayRef<ValueId> operands, ArrayRef<int64_t> shape) {
     auto fill = [&](ArrayRef<int64_t> from, SmallVectorImpl<int64_t> &to) {
       for (int64_t value : from) {
         if (ShapedType::isDynamic(value)) {
@@ -164,7 +171,8 @@ struct Slice {
     fill(slice.getStaticStrides(), strides);
     for (auto [dim, extent] : llvm::enumerate(shape)) {
       int64_t first = offsets[dim], last = first + (sizes[dim] - 1) * strides[dim];
-      if (sizes[dim] < 0 || (sizes[dim] > 0 && (std::min(first, last) < 0 || std::max(first, last) >= extent)))
+      if (sizes[dim] < 0 ||
+          (sizes[dim] > 0 && (std::min(first, last) < 0 || std::max(first, last) >= extent)))
         return errorAt(op, "the slice at " + shapeText(offsets) + " of size " + shapeText(sizes) +
                                " is not within a tensor of shape " + shapeText(shape));
     }
@@ -191,7 +199,8 @@ public:
     auto slice = cast<tensor::ExtractSliceOp>(op);
     Tensor source = frame.written(reads[0]);
     Slice at;
-    if (llvm::Error error = at.read(op, slice, frame, ArrayRef(reads).drop_front(), source.type.getShape()))
+    if (llvm::Error error =
+            at.read(op, slice, frame, ArrayRef(reads).drop_front(), source.type.getShape()))
       return error;
     SmallVector<int64_t> shape;
     llvm::SmallBitVector dropped = slice.getDroppedDims();
@@ -200,8 +209,8 @@ public:
         shape.push_back(size);
     int64_t offset, width = *elementBytes(source.type.getElementType());
     SmallVector<int64_t> from = at.memoryStrides(source.type.getShape(), offset);
-    copyStrided(frame.allocate(writes[0], withShape(op->getResult(0).getType(), shape)), rowMajorStrides(at.sizes),
-                source.data + offset * width, from, at.sizes, width);
+    copyStrided(frame.allocate(writes[0], withShape(op->getResult(0).getType(), shape)),
+                rowMajorStrides(at.sizes), source.data + offset * width, from, at.sizes, width);
     return llvm::Error::success();
   }
 };
@@ -214,7 +223,8 @@ public:
     Tensor source = frame.written(reads[0]), destination = frame.tensor(reads[1]);
     ArrayRef<int64_t> shape = destination.type.getShape();
     Slice at;
-    if (llvm::Error error = at.read(op, cast<tensor::InsertSliceOp>(op), frame, ArrayRef(reads).drop_front(2), shape))
+    if (llvm::Error error = at.read(op, cast<tensor::InsertSliceOp>(op), frame,
+                                    ArrayRef(reads).drop_front(2), shape))
       return error;
     if (ShapedType::getNumElements(at.sizes) != source.numElements())
       return errorAt(op, "the slice has size " + shapeText(at.sizes) + ", the source " +
@@ -226,7 +236,8 @@ public:
       memcpy(to, destination.data, destination.numBytes());
     else
       memset(to, 0, destination.numBytes());
-    copyStrided(to + offset * width, strides, source.data, rowMajorStrides(at.sizes), at.sizes, width);
+    copyStrided(to + offset * width, strides, source.data, rowMajorStrides(at.sizes), at.sizes,
+                width);
     return llvm::Error::success();
   }
 };
@@ -254,7 +265,8 @@ public:
     int64_t width = *elementBytes(type.getElementType());
     for (ValueId id : reads) {
       const Tensor &part = frame.written(id);
-      copyStrided(to, strides, part.data, rowMajorStrides(part.type.getShape()), part.type.getShape(), width);
+      copyStrided(to, strides, part.data, rowMajorStrides(part.type.getShape()),
+                  part.type.getShape(), width);
       to += part.type.getDimSize(dim) * strides[dim] * width;
     }
     return llvm::Error::success();
@@ -289,13 +301,15 @@ public:
       shape[d] += low[d] + high[d];
     }
     auto type = withShape(op->getResult(0).getType(), shape);
-    int64_t width = *elementBytes(type.getElementType()), bits = scalarBits(frame.scalar(reads.back()));
+    int64_t width = *elementBytes(type.getElementType()),
+            bits = scalarBits(frame.scalar(reads.back()));
     char *to = frame.allocate(writes[0], type);
     SmallVector<int64_t> strides = rowMajorStrides(shape), same(shape.size(), 0);
     copyStrided(to, strides, reinterpret_cast<const char *>(&bits), same, shape, width);
     for (size_t d = 0; d != shape.size(); ++d)
       to += low[d] * strides[d] * width;
-    copyStrided(to, strides, source.data, rowMajorStrides(source.type.getShape()), source.type.getShape(), width);
+    copyStrided(to, strides, source.data, rowMajorStrides(source.type.getShape()),
+                source.type.getShape(), width);
     return llvm::Error::success();
   }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// linalg.softmax: y = exp(x − max) / Σ exp(x − max) along one dimension, in float32 (float64 for f64).
+// linalg.softmax: y = exp(x − max) / Σ exp(x − max) along one dimension, in float32 (float64 for
+// f64).
 //
 // It is no structured operation, so it has no loops that a kernel could be made of.
 //
@@ -39,16 +40,19 @@ public:
     Tensor x = frame.written(reads[0]);
     auto type = withShape(op->getResult(0).getType(), x.type.getShape());
     char *to = frame.allocate(writes[0], type);
-    int64_t dim = cast<linalg::SoftmaxOp>(op).getDimension(), outer = 1, inner = 1, size = x.type.getDimSize(dim);
+    int64_t dim = cast<linalg::SoftmaxOp>(op).getDimension(), outer = 1, inner = 1,
+            size = x.type.getDimSize(dim);
     for (auto [d, extent] : llvm::enumerate(x.type.getShape()))
-      (static_cast<int64_t>(d) < dim ? outer : inner) *= static_cast<int64_t>(d) == dim ? 1 : extent;
+      (static_cast<int64_t>(d) < dim ? outer : inner) *=
+          static_cast<int64_t>(d) == dim ? 1 : extent;
     if (x.numElements() == 0)
       return llvm::Error::success();
     Type element = type.getElementType();
     if (element.isF64()) {
       auto *from = reinterpret_cast<const double *>(x.data);
       for (int64_t i = 0; i != outer; ++i)
-        softmax(from + i * size * inner, reinterpret_cast<double *>(to) + i * size * inner, size, inner);
+        softmax(from + i * size * inner, reinterpret_cast<double *>(to) + i * size * inner, size,
+                inner);
       return llvm::Error::success();
     }
     std::vector<float> values(x.numElements());
@@ -58,7 +62,8 @@ public:
     auto dtype = element.isF16()    ? checkpoint::DType::F16
                  : element.isBF16() ? checkpoint::DType::BF16
                                     : checkpoint::DType::F32;
-    checkpoint::convertFromFloat(dtype, values, {to, static_cast<size_t>(type.getNumElements() * *elementBytes(element))});
+    checkpoint::convertFromFloat(
+        dtype, values, {to, static_cast<size_t>(type.getNumElements() * *elementBytes(element))});
     return llvm::Error::success();
   }
 };
@@ -66,8 +71,10 @@ public:
 
 NodePtr makeSoftmaxNode(Operation *op, ValueTable &values) {
   auto softmax = dyn_cast<linalg::SoftmaxOp>(op);
-  if (!softmax || op->getNumResults() != 1 || !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())) ||
-      getElementTypeOrSelf(softmax.getInput().getType()) != getElementTypeOrSelf(op->getResult(0).getType()))
+  if (!softmax || op->getNumResults() != 1 ||
+      !isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())) ||
+      getElementTypeOrSelf(softmax.getInput().getType()) !=
+          getElementTypeOrSelf(op->getResult(0).getType()))
     return nullptr;
   auto node = std::make_unique<SoftmaxNode>(op);
   node->reads = {values.id(softmax.getInput())};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Dimensions that are contiguous in both layouts are merged first; then the innermost one or two are copied by a
-// routine for their pattern, and the others are counted through.
+// Dimensions that are contiguous in both layouts are merged first; then the innermost one or two
+// are copied by a routine for their pattern, and the others are counted through.
 //
 #include "StridedCopy.h"
 
@@ -23,8 +23,8 @@ struct Dimension {
 };
 } // namespace
 
-/// Rows and columns where `to` is contiguous along columns and `from` along rows: in tiles that keep both sides'
-/// cache lines in use.
+/// Rows and columns where `to` is contiguous along columns and `from` along rows: in tiles that
+/// keep both sides' cache lines in use.
 template <typename T>
 static void transpose(T *to, const T *from, const Dimension &rows, const Dimension &columns) {
   constexpr int64_t tile = 32;
@@ -37,8 +37,7 @@ static void transpose(T *to, const T *from, const Dimension &rows, const Dimensi
     }
 }
 
-template <typename T>
-static void copyRow(T *to, const T *from, const Dimension &d) {
+template <typename T> static void copyRow(T *to, const T *from, const Dimension &d) {
   if (d.to == 1 && d.from == 1)
     memcpy(to, from, d.size * sizeof(T));
   else if (d.to == 1 && d.from == 0)
@@ -62,8 +61,9 @@ static void copyDimensions(T *to, const T *from, llvm::ArrayRef<Dimension> dims)
     copyDimensions(to + i * dims[0].to, from + i * dims[0].from, dims.drop_front());
 }
 
-void copyStrided(char *to, llvm::ArrayRef<int64_t> toStrides, const char *from, llvm::ArrayRef<int64_t> fromStrides,
-                 llvm::ArrayRef<int64_t> shape, int64_t elementBytes) {
+void copyStrided(char *to, llvm::ArrayRef<int64_t> toStrides, const char *from,
+                 llvm::ArrayRef<int64_t> fromStrides, llvm::ArrayRef<int64_t> shape,
+                 int64_t elementBytes) {
   llvm::SmallVector<Dimension> dims;
   for (size_t d = 0; d != shape.size(); ++d) {
     if (shape[d] == 0)
@@ -71,12 +71,14 @@ void copyStrided(char *to, llvm::ArrayRef<int64_t> toStrides, const char *from, 
     if (shape[d] == 1)
       continue;
     Dimension next{shape[d], toStrides[d], fromStrides[d]};
-    if (!dims.empty() && dims.back().to == next.to * next.size && dims.back().from == next.from * next.size)
+    if (!dims.empty() && dims.back().to == next.to * next.size &&
+        dims.back().from == next.from * next.size)
       dims.back() = {dims.back().size * next.size, next.to, next.from};
     else
       dims.push_back(next);
   }
-  // A transposed source: bring the dimension it is contiguous in next to the innermost one, where tiles can be formed.
+  // A transposed source: bring the dimension it is contiguous in next to the innermost one, where
+  // tiles can be formed.
   if (dims.size() > 2 && dims.back().from != 1)
     for (size_t d = 0; d + 2 < dims.size(); ++d)
       if (dims[d].from == 1) {
@@ -87,13 +89,17 @@ void copyStrided(char *to, llvm::ArrayRef<int64_t> toStrides, const char *from, 
       }
   switch (elementBytes) {
   case 1:
-    return copyDimensions(reinterpret_cast<uint8_t *>(to), reinterpret_cast<const uint8_t *>(from), dims);
+    return copyDimensions(reinterpret_cast<uint8_t *>(to), reinterpret_cast<const uint8_t *>(from),
+                          dims);
   case 2:
-    return copyDimensions(reinterpret_cast<uint16_t *>(to), reinterpret_cast<const uint16_t *>(from), dims);
+    return copyDimensions(reinterpret_cast<uint16_t *>(to),
+                          reinterpret_cast<const uint16_t *>(from), dims);
   case 4:
-    return copyDimensions(reinterpret_cast<uint32_t *>(to), reinterpret_cast<const uint32_t *>(from), dims);
+    return copyDimensions(reinterpret_cast<uint32_t *>(to),
+                          reinterpret_cast<const uint32_t *>(from), dims);
   default:
-    return copyDimensions(reinterpret_cast<uint64_t *>(to), reinterpret_cast<const uint64_t *>(from), dims);
+    return copyDimensions(reinterpret_cast<uint64_t *>(to),
+                          reinterpret_cast<const uint64_t *>(from), dims);
   }
 }
 

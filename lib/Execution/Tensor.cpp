@@ -31,9 +31,10 @@ std::optional<int64_t> elementBytes(Type elementType) {
 
 static llvm::Error unstoredType(Type type) {
   std::string text;
-  llvm::raw_string_ostream(text) << "a tensor of type " << type
-                                 << " cannot be executed: elements are integers of 1 to 8, 16, 32 or 64 bits, "
-                                    "floats of 8, 16, 32 or 64 bits, or index";
+  llvm::raw_string_ostream(text)
+      << "a tensor of type " << type
+      << " cannot be executed: elements are integers of 1 to 8, 16, 32 or 64 bits, "
+         "floats of 8, 16, 32 or 64 bits, or index";
   return llvm::createStringError(text);
 }
 
@@ -75,23 +76,26 @@ llvm::Expected<Tensor> tensorFromAttribute(ElementsAttr attribute) {
     StringRef key = resource.getRawHandle().getKey();
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
     if (!blob)
-      return llvm::createStringError("the constant's resource '" + key +
-                                     "' has no data: it was elided when the module was printed; print it without "
-                                     "--mlir-elide-resource-strings-if-larger, or load the parameters from their file");
+      return llvm::createStringError(
+          "the constant's resource '" + key +
+          "' has no data: it was elided when the module was printed; print it without "
+          "--mlir-elide-resource-strings-if-larger, or load the parameters from their file");
     ArrayRef<char> data = blob->getData();
     if (static_cast<int64_t>(data.size()) != bytes)
-      return llvm::createStringError("the constant's resource '" + key + "' has " + Twine(data.size()) +
-                                     " bytes, its type needs " + Twine(bytes));
+      return llvm::createStringError("the constant's resource '" + key + "' has " +
+                                     Twine(data.size()) + " bytes, its type needs " + Twine(bytes));
     if (reinterpret_cast<uintptr_t>(data.data()) % width != 0)
       return copyToTensor(type, data);
     return Tensor{type, data.data(), nullptr};
   }
 
   if (auto dense = dyn_cast<DenseElementsAttr>(attribute)) {
-    // Integers of other than whole bytes are packed in the attribute, and index has a width of its own.
+    // Integers of other than whole bytes are packed in the attribute, and index has a width of its
+    // own.
     Type element = type.getElementType();
     bool isInteger = element.isIntOrIndex();
-    if (isInteger && (dense.isSplat() || element.isIndex() || element.getIntOrFloatBitWidth() % 8 != 0))
+    if (isInteger &&
+        (dense.isSplat() || element.isIndex() || element.getIntOrFloatBitWidth() % 8 != 0))
       return tensorOfIntegers(type, dense, width);
     ArrayRef<char> data = dense.getRawData();
     if (dense.isSplat()) {
@@ -108,7 +112,8 @@ llvm::Expected<Tensor> tensorFromAttribute(ElementsAttr attribute) {
   }
 
   std::string text;
-  llvm::raw_string_ostream(text) << "the constant's kind of attribute (" << attribute.getAbstractAttribute().getName()
+  llvm::raw_string_ostream(text) << "the constant's kind of attribute ("
+                                 << attribute.getAbstractAttribute().getName()
                                  << ") cannot be executed";
   return llvm::createStringError(text);
 }

@@ -11,8 +11,10 @@ using namespace mlir;
 namespace ptq::execution {
 
 Value getReshapeSource(Operation *op) {
-  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ReshapeOp, tensor::CastOp, ObserveOp>(op))
-    if (isa<RankedTensorType>(op->getOperand(0).getType()) && isa<RankedTensorType>(op->getResult(0).getType()))
+  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ReshapeOp, tensor::CastOp,
+          ObserveOp>(op))
+    if (isa<RankedTensorType>(op->getOperand(0).getType()) &&
+        isa<RankedTensorType>(op->getResult(0).getType()))
       return op->getOperand(0);
   return {};
 }
@@ -22,9 +24,9 @@ static RankedTensorType staticType(Value value) {
   return type && type.hasStaticShape() ? type : RankedTensorType();
 }
 
-/// The indices into `to` of the element at `indices` of `from`, for two shapes of the same elements in the
-/// same order. Dimensions are matched from the left in groups of equal size, so that only groups which really
-/// merge dimensions need divisions.
+/// The indices into `to` of the element at `indices` of `from`, for two shapes of the same elements
+/// in the same order. Dimensions are matched from the left in groups of equal size, so that only
+/// groups which really merge dimensions need divisions.
 static AffineMap reshapeMap(ArrayRef<int64_t> from, ArrayRef<int64_t> to, MLIRContext *context) {
   SmallVector<AffineExpr> indices;
   size_t i = 0, j = 0;
@@ -89,7 +91,8 @@ static std::optional<TensorAccess> getCopy(linalg::LinalgOp op) {
       !staticType(op.getDpsInputs()[0]))
     return std::nullopt;
   Block *body = op.getBlock();
-  if (!llvm::hasSingleElement(*body) || body->getTerminator()->getOperand(0) != body->getArgument(0))
+  if (!llvm::hasSingleElement(*body) ||
+      body->getTerminator()->getOperand(0) != body->getArgument(0))
     return std::nullopt;
   AffineMap input = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
   AffineMap output = op.getMatchingIndexingMap(op.getDpsInitOperand(0));

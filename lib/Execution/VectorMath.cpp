@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Names follow the vector function ABI: _ZGV<isa>N<lanes>v…_<name>, with isa b for 128-bit, d for 256-bit and e for 512-bit vectors.
+// Names follow the vector function ABI: _ZGV<isa>N<lanes>v…_<name>, with isa b for 128-bit, d for
+// 256-bit and e for 512-bit vectors.
 //
 #include "VectorMath.h"
 
@@ -27,11 +28,13 @@ struct Vector {
 static constexpr Vector shapes[] = {{'b', 128}, {'d', 256}, {'e', 512}};
 
 static constexpr Function functions[] = {
-    {"exp", 1, true},   {"exp2", 1, true},   {"exp10", 1, true}, {"log", 1, true},   {"log2", 1, true},
-    {"log10", 1, true}, {"sin", 1, true},    {"cos", 1, true},   {"tan", 1, true},   {"asin", 1, true},
-    {"acos", 1, true},  {"atan", 1, true},   {"sinh", 1, true},  {"cosh", 1, true},  {"tanh", 1, true},
-    {"pow", 2, true},   {"atan2", 2, true},  {"erf", 1, false},  {"erfc", 1, false}, {"expm1", 1, false},
-    {"log1p", 1, false}, {"cbrt", 1, false}, {"asinh", 1, false}, {"acosh", 1, false}, {"atanh", 1, false}};
+    {"exp", 1, true},    {"exp2", 1, true},  {"exp10", 1, true},  {"log", 1, true},
+    {"log2", 1, true},   {"log10", 1, true}, {"sin", 1, true},    {"cos", 1, true},
+    {"tan", 1, true},    {"asin", 1, true},  {"acos", 1, true},   {"atan", 1, true},
+    {"sinh", 1, true},   {"cosh", 1, true},  {"tanh", 1, true},   {"pow", 2, true},
+    {"atan2", 2, true},  {"erf", 1, false},  {"erfc", 1, false},  {"expm1", 1, false},
+    {"log1p", 1, false}, {"cbrt", 1, false}, {"asinh", 1, false}, {"acosh", 1, false},
+    {"atanh", 1, false}};
 
 void addVectorMath(llvm::TargetLibraryInfoImpl &library, unsigned vectorBits) {
   std::string message;
@@ -49,14 +52,18 @@ void addVectorMath(llvm::TargetLibraryInfoImpl &library, unsigned vectorBits) {
           unsigned lanes = shape.bits / width;
           std::string scalar = std::string(function.name) + (width == 32 ? "f" : "");
           std::string parameters(function.arguments, 'v');
-          std::string vector = std::string("_ZGV") + shape.isa + "N" + std::to_string(lanes) + parameters + "_" + scalar;
+          std::string vector = std::string("_ZGV") + shape.isa + "N" + std::to_string(lanes) +
+                               parameters + "_" + scalar;
           if (!libmvec.getAddressOfSymbol(vector.c_str()))
             continue;
           auto add = [&](std::string name) {
-            found.push_back({shape.bits, llvm::VecDesc(names.save(name), names.save(vector), llvm::ElementCount::getFixed(lanes),
-                                                 /*Masked=*/false,
-                                                 names.save("_ZGV_LLVM_N" + std::to_string(lanes) + parameters),
-                                                 std::nullopt)});
+            found.push_back(
+                {shape.bits,
+                 llvm::VecDesc(names.save(name), names.save(vector),
+                               llvm::ElementCount::getFixed(lanes),
+                               /*Masked=*/false,
+                               names.save("_ZGV_LLVM_N" + std::to_string(lanes) + parameters),
+                               std::nullopt)});
           };
           add(scalar);
           if (function.isIntrinsic)

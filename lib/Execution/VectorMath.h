@@ -9,8 +9,9 @@
 
 namespace ptq::execution {
 
-/// Adds to `library` the vector functions that this machine's C library really has (glibc's libmvec on x86-64, at most 4
-/// ulp), for vectors of up to `vectorBits` bits. Where there are none, calls stay scalar.
+/// Adds to `library` the vector functions that this machine's C library really has (glibc's libmvec
+/// on x86-64, at most 4 ulp), for vectors of up to `vectorBits` bits. Where there are none, calls
+/// stay scalar.
 void addVectorMath(llvm::TargetLibraryInfoImpl &library, unsigned vectorBits);
 
 } // namespace ptq::execution

@@ -108,7 +108,7 @@ llvm::Expected<GramFactor> factorGram(std::vector<float> gram, int64_t columns,
   symmetrize(MutableMatrix(gram.data(), n, n));
 
   factor.r.reserve(n * n);
-  adviseLargePages(factor.r.data(), n * n * sizeof(float));
+  touchLargePages(factor.r.data(), n * n * sizeof(float));
   factor.r.resize(n * n);
   // Damping is relative, and a float: a hair above 1 is 1.
   const double limit = std::max(1.0, double(options.damping)) + 1e-6;

@@ -3,6 +3,7 @@
 // Transparent huge pages of Linux.
 
 #include "LargePages.h"
+#include "ptq/Numerics/Threads.h"
 #include <cstdint>
 #ifdef __linux__
 #include <sys/mman.h>
@@ -18,6 +19,15 @@ void adviseLargePages(void *memory, size_t bytes) {
   if (begin < end)
     madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
 #endif
+}
+
+void touchLargePages(void *memory, size_t bytes) {
+  adviseLargePages(memory, bytes);
+  constexpr int64_t smallPage = 4096, chunk = int64_t(8) << 20;
+  parallelFor(0, static_cast<int64_t>(bytes), chunk, [&](int64_t first, int64_t last) {
+    for (int64_t at = first; at < last; at += smallPage)
+      static_cast<volatile char *>(memory)[at] = 0;
+  });
 }
 
 } // namespace ptq::numerics

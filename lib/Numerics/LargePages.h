@@ -15,6 +15,10 @@ namespace ptq::numerics {
 /// is not supported, or the memory is small, nothing happens.
 void adviseLargePages(void *memory, size_t bytes);
 
+/// The same, and has the pages mapped by all threads at once, where the first to write them would
+/// otherwise do it alone. Leaves zeros here and there.
+void touchLargePages(void *memory, size_t bytes);
+
 /// Uninitialized elements of a trivial type, on large pages.
 template <typename T> std::unique_ptr<T[]> allocateLarge(size_t count) {
   std::unique_ptr<T[]> elements(new T[count]);

@@ -11,7 +11,8 @@ using namespace ptq;
 
 Progress::Progress(llvm::StringRef title, int64_t total)
     : title(title), total(std::max<int64_t>(total, 1)),
-      enabled(llvm::sys::Process::StandardErrIsDisplayed()), start(std::chrono::steady_clock::now()) {}
+      enabled(llvm::sys::Process::StandardErrIsDisplayed()),
+      start(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
   if (enabled)
@@ -33,7 +34,8 @@ void Progress::draw(llvm::StringRef item) {
   if (done > 0) {
     double elapsed =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    llvm::errs() << llvm::format(", %.0f s left", elapsed / done * std::max<int64_t>(0, total - done));
+    llvm::errs() << llvm::format(", %.0f s left",
+                                 elapsed / done * std::max<int64_t>(0, total - done));
   }
   llvm::errs().flush();
 }

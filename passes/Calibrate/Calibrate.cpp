@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// --calibrate remembers the samples; they are run when statistics are first needed, which may be here.
+// --calibrate remembers the samples; they are run when statistics are first needed, which may be
+// here.
 
 #include "ptq/Calibrate/CalibrationSamples.h"
 #include "ptq/Calibrate/CollectStatistics.h"
@@ -34,13 +35,16 @@ struct CalibratePass : ptq::impl::CalibrateBase<CalibratePass> {
   llvm::Error calibrate() {
     ModuleOp module = getOperation();
     if (data.empty())
-      return llvm::createStringError("it needs data=F, a safetensors file with samples of the model's inputs");
+      return llvm::createStringError(
+          "it needs data=F, a safetensors file with samples of the model's inputs");
     if (maxSamples < 0)
       return llvm::createStringError("max-samples is a count, 0 for all, not " + Twine(maxSamples));
     if (!statistics && (gram || !save.empty()))
-      return llvm::createStringError("save and gram need the samples to be run: drop statistics=false");
+      return llvm::createStringError(
+          "save and gram need the samples to be run: drop statistics=false");
     if (gram && save.empty())
-      return llvm::createStringError("gram=true needs save=F, the file that the Gram matrices go to");
+      return llvm::createStringError(
+          "gram=true needs save=F, the file that the Gram matrices go to");
     CalibrationSource source{data, function, maxSamples, /*pending=*/statistics && save.empty()};
     llvm::Expected<func::FuncOp> main = findFunction(module, function);
     if (!main)

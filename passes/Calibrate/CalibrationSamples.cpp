@@ -25,14 +25,16 @@ std::optional<CalibrationSource> CalibrationSource::of(ModuleOp module) {
   auto maxSamples = dictionary.getAs<IntegerAttr>("max_samples");
   if (!data || !function || !maxSamples)
     return std::nullopt;
-  return CalibrationSource{data.str(), function.str(), maxSamples.getInt(), dictionary.contains("pending")};
+  return CalibrationSource{data.str(), function.str(), maxSamples.getInt(),
+                           dictionary.contains("pending")};
 }
 
 void CalibrationSource::attachTo(ModuleOp module) const {
   Builder b(module.getContext());
-  SmallVector<NamedAttribute> entries{b.getNamedAttr("data", b.getStringAttr(data)),
-                                      b.getNamedAttr("function", b.getStringAttr(function)),
-                                      b.getNamedAttr("max_samples", b.getI64IntegerAttr(maxSamples))};
+  SmallVector<NamedAttribute> entries{
+      b.getNamedAttr("data", b.getStringAttr(data)),
+      b.getNamedAttr("function", b.getStringAttr(function)),
+      b.getNamedAttr("max_samples", b.getI64IntegerAttr(maxSamples))};
   if (pending)
     entries.push_back(b.getNamedAttr("pending", b.getUnitAttr()));
   module->setAttr(kCalibrationAttr, b.getDictionaryAttr(entries));
@@ -46,17 +48,18 @@ llvm::Expected<func::FuncOp> ptq::findFunction(ModuleOp module, StringRef name) 
   for (auto other : module.getOps<func::FuncOp>())
     if (!other.isExternal())
       others += (others.empty() ? "" : ", ") + ("@" + other.getSymName()).str();
-  return llvm::createStringError("there is no function @" + name + " with a body" +
-                                 (others.empty() ? "" : "; the module has " + others +
-                                                            ": name one with function=…"));
+  return llvm::createStringError(
+      "there is no function @" + name + " with a body" +
+      (others.empty() ? "" : "; the module has " + others + ": name one with function=…"));
 }
 
-llvm::Expected<std::vector<std::vector<execution::Tensor>>> ptq::loadSamples(func::FuncOp function,
-                                                                             const CalibrationSource &source) {
+llvm::Expected<std::vector<std::vector<execution::Tensor>>>
+ptq::loadSamples(func::FuncOp function, const CalibrationSource &source) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     if (auto key = function.getArgAttrOfType<StringAttr>(i, kParameterAttr))
-      return llvm::createStringError("parameter '" + key.getValue() +
-                                     "' has no data: bind the weights with --load-parameters before");
+      return llvm::createStringError(
+          "parameter '" + key.getValue() +
+          "' has no data: bind the weights with --load-parameters before");
   std::vector<std::vector<execution::Tensor>> samples;
   if (StringRef(source.data).ends_with(".safetensors")) {
     auto file = checkpoint::Checkpoint::open({source.data});
@@ -75,7 +78,8 @@ llvm::Expected<std::vector<std::vector<execution::Tensor>>> ptq::loadSamples(fun
     if (source.maxSamples && source.maxSamples < int64_t(samples.size()))
       samples.resize(source.maxSamples);
   }
-  for (const execution::Tensor &tensor : samples.empty() ? std::vector<execution::Tensor>() : samples.front())
+  for (const execution::Tensor &tensor :
+       samples.empty() ? std::vector<execution::Tensor>() : samples.front())
     if (tensor.numElements() == 0)
       return llvm::createStringError("'" + source.data + "': the samples have no elements");
   if (samples.empty())

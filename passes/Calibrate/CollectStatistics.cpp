@@ -23,7 +23,8 @@ public:
 
   bool wants(Operation *op) override { return isa<LinearOp>(op); }
 
-  llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op, numerics::ConstMatrix x) override {
+  llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op,
+                                                            numerics::ConstMatrix x) override {
     auto layer = cast<LinearOp>(op);
     progress.begin(layer.getLayerName());
     if (llvm::Error error = collector.add(layer, x))
@@ -51,7 +52,8 @@ struct CollectStatisticsPass : ptq::impl::CollectStatisticsBase<CollectStatistic
 
 } // namespace
 
-llvm::Error ptq::collectStatistics(func::FuncOp function, ArrayRef<std::vector<execution::Tensor>> samples,
+llvm::Error ptq::collectStatistics(func::FuncOp function,
+                                   ArrayRef<std::vector<execution::Tensor>> samples,
                                    const StatisticsDestination &destination) {
   int64_t layers = 0;
   function.walk([&](LinearOp) { ++layers; });

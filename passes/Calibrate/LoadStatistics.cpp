@@ -47,9 +47,9 @@ struct LoadStatisticsPass : ptq::impl::LoadStatisticsBase<LoadStatisticsPass> {
       if (!found) {
         problems.push_back("'" + layer.getLayerName().str() + "' is not in the file");
       } else if (found->channels() != layer.getInFeatures()) {
-        problems.push_back("'" + layer.getLayerName().str() + "' has " + std::to_string(layer.getInFeatures()) +
-                           " input channels in the model, " + std::to_string(found->channels()) +
-                           " in the file");
+        problems.push_back(
+            "'" + layer.getLayerName().str() + "' has " + std::to_string(layer.getInFeatures()) +
+            " input channels in the model, " + std::to_string(found->channels()) + " in the file");
       } else {
         StatisticsAttr &attr = attributes[found];
         if (!attr)
@@ -58,7 +58,8 @@ struct LoadStatisticsPass : ptq::impl::LoadStatisticsBase<LoadStatisticsPass> {
       }
     });
     if (!problems.empty())
-      return llvm::createStringError("'" + file + "' is of another model:\n  " + llvm::join(problems, "\n  ") +
+      return llvm::createStringError("'" + file + "' is of another model:\n  " +
+                                     llvm::join(problems, "\n  ") +
                                      "\ncalibrate this one with --calibrate=\"data=… save=…\"");
     attachStatisticsFile(module, file);
     return llvm::Error::success();

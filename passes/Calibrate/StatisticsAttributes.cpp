@@ -16,7 +16,8 @@ StatisticsAttr ptq::toAttribute(MLIRContext *context, StringRef layer,
     if (values.size() == 1)
       return DenseElementsAttr::get(type, values);
     AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyInferAlign(values);
-    return DenseResourceElementsAttr::get(type, manager.insert((layer + "." + name).str(), std::move(blob)));
+    return DenseResourceElementsAttr::get(
+        type, manager.insert((layer + "." + name).str(), std::move(blob)));
   };
   return StatisticsAttr::get(context, statistics.tokens, elements("absmax", statistics.absmax),
                              elements("mean_abs", statistics.meanAbs));

@@ -14,8 +14,8 @@ llvm::Error StatisticsCollector::add(LinearOp layer, numerics::ConstMatrix x) {
   if (inserted) {
     Input &input = inputs.emplace_back();
     if (llvm::Error error = input.accumulator.add(x.data, x.rows, x.columns, x.stride))
-      return llvm::createStringError("layer '" + layer.getLayerName() + "': its input: " +
-                                     toString(std::move(error)));
+      return llvm::createStringError("layer '" + layer.getLayerName() +
+                                     "': its input: " + toString(std::move(error)));
     if (gram) {
       input.gram.resize(x.columns * x.columns);
       numerics::MutableMatrix matrix(input.gram.data(), x.columns, x.columns);
@@ -30,7 +30,8 @@ llvm::Error StatisticsCollector::add(LinearOp layer, numerics::ConstMatrix x) {
 void StatisticsCollector::attach() {
   for (Input &input : inputs) {
     LinearOp first = input.layers.front();
-    StatisticsAttr attr = toAttribute(first.getContext(), first.getLayerName(), input.accumulator.finish());
+    StatisticsAttr attr =
+        toAttribute(first.getContext(), first.getLayerName(), input.accumulator.finish());
     for (LinearOp layer : input.layers)
       layer.setStatisticsAttr(attr);
   }

@@ -20,7 +20,8 @@ Value ptq::convertFloat(OpBuilder &b, Location loc, Value value, Type type) {
   if (from > to)
     return arith::TruncFOp::create(b, loc, type, value);
   // f16 and bf16 meet in float32.
-  return arith::TruncFOp::create(b, loc, type, arith::ExtFOp::create(b, loc, b.getF32Type(), value));
+  return arith::TruncFOp::create(b, loc, type,
+                                 arith::ExtFOp::create(b, loc, b.getF32Type(), value));
 }
 
 /// The dimensions but the last one merged: [tokens, in].
@@ -28,7 +29,8 @@ static Value collapseLeading(OpBuilder &b, Location loc, Value x) {
   int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
   if (rank <= 2)
     return x;
-  SmallVector<ReassociationIndices> groups{llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}};
+  SmallVector<ReassociationIndices> groups{llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)),
+                                           {rank - 1}};
   return tensor::CollapseShapeOp::create(b, loc, x, groups);
 }
 
@@ -44,11 +46,14 @@ static Value contract(OpBuilder &b, Location loc, Value x, Value weight, Type ac
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(accumulator));
   Value init = linalg::FillOp::create(b, loc, zero, empty).getResult(0);
   if (isVector)
-    return linalg::MatvecOp::create(b, loc, init.getType(), ValueRange{weight, x}, init).getResult(0);
+    return linalg::MatvecOp::create(b, loc, init.getType(), ValueRange{weight, x}, init)
+        .getResult(0);
   auto matmul = linalg::MatmulOp::create(b, loc, init.getType(), ValueRange{x, weight}, init);
   AffineExpr m, n, k;
   bindDims(b.getContext(), m, n, k);
-  auto map = [&](AffineExpr i, AffineExpr j) { return AffineMap::get(3, 0, {i, j}, b.getContext()); };
+  auto map = [&](AffineExpr i, AffineExpr j) {
+    return AffineMap::get(3, 0, {i, j}, b.getContext());
+  };
   matmul.setIndexingMapsAttr(b.getAffineMapArrayAttr({map(m, k), map(n, k), map(m, n)}));
   return matmul.getResult(0);
 }
@@ -75,7 +80,8 @@ static Value addBiasAndRound(OpBuilder &b, Location loc, Value y, Value bias, Ty
       sum = arith::AddFOp::create(b, loc, sum, convertFloat(b, loc, args[1], sum.getType()));
     linalg::YieldOp::create(b, loc, convertFloat(b, loc, sum, elementType));
   };
-  return linalg::GenericOp::create(b, loc, empty.getType(), inputs, empty, maps, iterators, body).getResult(0);
+  return linalg::GenericOp::create(b, loc, empty.getType(), inputs, empty, maps, iterators, body)
+      .getResult(0);
 }
 
 Value ptq::buildLinear(OpBuilder &b, Location loc, Value x, Value weight, Value bias,
@@ -90,10 +96,12 @@ Value ptq::buildLinear(OpBuilder &b, Location loc, Value x, Value weight, Value 
   if (rank > 2) {
     SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, x);
     sizes.back() = b.getIndexAttr(cast<RankedTensorType>(weight.getType()).getDimSize(0));
-    SmallVector<ReassociationIndices> groups{llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}};
+    SmallVector<ReassociationIndices> groups{llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)),
+                                             {rank - 1}};
     SmallVector<int64_t> shape(cast<RankedTensorType>(x.getType()).getShape());
     shape.back() = cast<RankedTensorType>(weight.getType()).getDimSize(0);
-    y = tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get(shape, elementType), y, groups, sizes);
+    y = tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get(shape, elementType), y, groups,
+                                      sizes);
   }
   return y.getType() == resultType ? y : tensor::CastOp::create(b, loc, resultType, y);
 }
@@ -103,8 +111,8 @@ namespace {
 struct LowerLinear : OpRewritePattern<LinearOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(LinearOp op, PatternRewriter &rewriter) const override {
-    rewriter.replaceOp(op, buildLinear(rewriter, op.getLoc(), op.getX(), op.getWeight(), op.getBias(),
-                                       op.getY().getType()));
+    rewriter.replaceOp(op, buildLinear(rewriter, op.getLoc(), op.getX(), op.getWeight(),
+                                       op.getBias(), op.getY().getType()));
     return success();
   }
 };

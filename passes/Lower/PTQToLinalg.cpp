@@ -34,7 +34,8 @@ struct PTQToLinalgPass : ptq::impl::PTQToLinalgBase<PTQToLinalgPass> {
   void runOnOperation() override {
     auto count = [&] {
       int64_t ops = 0;
-      getOperation().walk([&](Operation *op) { ops += isa_and_nonnull<PTQDialect>(op->getDialect()); });
+      getOperation().walk(
+          [&](Operation *op) { ops += isa_and_nonnull<PTQDialect>(op->getDialect()); });
       return ops;
     };
     int64_t before = count();
@@ -45,7 +46,8 @@ struct PTQToLinalgPass : ptq::impl::PTQToLinalgBase<PTQToLinalgPass> {
     numLowered += before - after;
     if (after == 0)
       return;
-    mlir::emitError(getOperation().getLoc()) << after << " ptq operations have no lowering to linalg";
+    mlir::emitError(getOperation().getLoc())
+        << after << " ptq operations have no lowering to linalg";
     signalPassFailure();
   }
 };

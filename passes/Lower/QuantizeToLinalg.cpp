@@ -3,7 +3,8 @@
 // ptq.quantize   → clamp(roundeven(x / s) + z, -2^(bits-1), 2^(bits-1) - 1), NaN → z
 // ptq.dequantize → (q - z)·s
 //
-// both elementwise, with the scales' map given by the granularity. Groups are made a dimension of their own.
+// both elementwise, with the scales' map given by the granularity. Groups are made a dimension of
+// their own.
 
 #include "ptq/Lower/Lower.h"
 
@@ -40,7 +41,8 @@ static Value expandGroups(OpBuilder &b, Location loc, Value value, int64_t group
   }
   shape.push_back(groupSize);
   sizes.push_back(b.getIndexAttr(groupSize));
-  return tensor::ExpandShapeOp::create(b, loc, type.clone(shape), value, splitLast(type.getRank()), sizes);
+  return tensor::ExpandShapeOp::create(b, loc, type.clone(shape), value, splitLast(type.getRank()),
+                                       sizes);
 }
 
 /// The map from the (possibly grouped) elements to their scales.
@@ -90,7 +92,8 @@ static Value elementwise(OpBuilder &b, Location loc, Value value, Value scales, 
   Value result = generic.getResult(0);
   if (grouped)
     result = tensor::CollapseShapeOp::create(b, loc, result, splitLast(rank - 1));
-  return result.getType() == resultType ? result : tensor::CastOp::create(b, loc, resultType, result);
+  return result.getType() == resultType ? result
+                                        : tensor::CastOp::create(b, loc, resultType, result);
 }
 
 /// The float type a computation is done in: at least float32.
@@ -112,7 +115,8 @@ struct LowerQuantize : OpRewritePattern<QuantizeOp> {
         return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
       };
       Value zero = z ? arith::SIToFPOp::create(b, loc, type, z).getResult() : constant(0);
-      Value ratio = arith::DivFOp::create(b, loc, convertFloat(b, loc, x, type), convertFloat(b, loc, s, type));
+      Value ratio = arith::DivFOp::create(b, loc, convertFloat(b, loc, x, type),
+                                          convertFloat(b, loc, s, type));
       Value q = math::RoundEvenOp::create(b, loc, ratio);
       if (z)
         q = arith::AddFOp::create(b, loc, q, zero);
@@ -122,8 +126,8 @@ struct LowerQuantize : OpRewritePattern<QuantizeOp> {
       q = arith::SelectOp::create(b, loc, isNaN, zero, q);
       return arith::FPToSIOp::create(b, loc, integer, q);
     };
-    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getX(), op.getScales(), op.getZeroPoints(),
-                                       scheme, op.getQ().getType(), body));
+    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getX(), op.getScales(),
+                                       op.getZeroPoints(), scheme, op.getQ().getType(), body));
     return success();
   }
 };
@@ -141,8 +145,9 @@ struct LowerDequantize : OpRewritePattern<DequantizeOp> {
       value = arith::MulFOp::create(b, loc, value, convertFloat(b, loc, s, type));
       return convertFloat(b, loc, value, elementType);
     };
-    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getQ(), op.getScales(), op.getZeroPoints(),
-                                       op.getScheme(), op.getX().getType(), body));
+    rewriter.replaceOp(op,
+                       elementwise(rewriter, op.getLoc(), op.getQ(), op.getScales(),
+                                   op.getZeroPoints(), op.getScheme(), op.getX().getType(), body));
     return success();
   }
 };

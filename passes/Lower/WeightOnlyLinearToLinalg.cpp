@@ -67,10 +67,12 @@ Value Dequantizer::unpack(OpBuilder &b, Location loc, Value n, Value k) {
   Value low = tensor::ExtractOp::create(b, loc, words, ValueRange{n, at});
   Value code = arith::ShRUIOp::create(b, loc, low, offset);
   if (32 % bits != 0) {
-    // Where the code does not span two words the second one is read from the first's place and not used.
+    // Where the code does not span two words the second one is read from the first's place and not
+    // used.
     Value end = arith::AddIOp::create(b, loc, offset, word(b, loc, bits));
     Value spans = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ugt, end, word(b, loc, 32));
-    Value next = arith::SelectOp::create(b, loc, spans, arith::AddIOp::create(b, loc, at, index(b, loc, 1)), at);
+    Value next = arith::SelectOp::create(b, loc, spans,
+                                         arith::AddIOp::create(b, loc, at, index(b, loc, 1)), at);
     Value high = tensor::ExtractOp::create(b, loc, words, ValueRange{n, next});
     Value shift = arith::SelectOp::create(
         b, loc, spans, arith::SubIOp::create(b, loc, word(b, loc, 32), offset), word(b, loc, 0));
@@ -109,8 +111,8 @@ struct LowerWeightOnlyLinear : OpRewritePattern<WeightOnlyLinearOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(WeightOnlyLinearOp op, PatternRewriter &rewriter) const override {
     Value weight = Dequantizer(rewriter, op).build();
-    rewriter.replaceOp(
-        op, buildLinear(rewriter, op.getLoc(), op.getX(), weight, op.getBias(), op.getY().getType()));
+    rewriter.replaceOp(op, buildLinear(rewriter, op.getLoc(), op.getX(), weight, op.getBias(),
+                                       op.getY().getType()));
     return success();
   }
 };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// GPTQ over a model: Gram matrices from running it, one input at a time. lib/Numerics/Gptq has the arithmetic.
+// GPTQ over a model: Gram matrices from running it, one input at a time. lib/Numerics/Gptq has the
+// arithmetic.
 //
-// Layers that share an input share its Gram matrix and, where their schemes ask for the same column order, its
-// factor. Both are forgotten when the last of these layers is rounded, so that one input's matrices are the
-// memory this takes.
+// Layers that share an input share its Gram matrix and, where their schemes ask for the same column
+// order, its factor. Both are forgotten when the last of these layers is rounded, so that one
+// input's matrices are the memory this takes.
 
 #include "RoundingPass.h"
 
@@ -51,26 +52,30 @@ struct RoundedLayer {
 
 /// The Gram matrix of one input and what was made of it.
 struct InputGram {
-  std::vector<float> gram;                        ///< Upper triangle; empty once it is not needed.
+  std::vector<float> gram;                         ///< Upper triangle; empty once it is not needed.
   std::map<int64_t, numerics::GramFactor> factors; ///< By the group size their order is for.
-  unsigned layersLeft = 0;                        ///< Layers of this input still to be rounded.
-  unsigned factorsLeft = 0;                       ///< Orders still to be factored.
+  unsigned layersLeft = 0;                         ///< Layers of this input still to be rounded.
+  unsigned factorsLeft = 0;                        ///< Orders still to be factored.
 };
 
 /// Rounds layers as they come, with the Gram matrices of their inputs.
 class GptqRounder : public execution::LinearObserver {
 public:
-  GptqRounder(ArrayRef<SelectedLayer> selected, numerics::ColumnOrder order, numerics::GptqOptions options,
-              float damping, bool sequential, StatisticsCollector *collector);
+  GptqRounder(ArrayRef<SelectedLayer> selected, numerics::ColumnOrder order,
+              numerics::GptqOptions options, float damping, bool sequential,
+              StatisticsCollector *collector);
 
   /// Statistics that --calibrate left pending are collected on the way, of all layers.
-  bool wants(Operation *op) override { return layers.contains(op) || (collector && isa<LinearOp>(op)); }
-  llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op, numerics::ConstMatrix x) override;
+  bool wants(Operation *op) override {
+    return layers.contains(op) || (collector && isa<LinearOp>(op));
+  }
+  llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op,
+                                                            numerics::ConstMatrix x) override;
 
-  /// Rounds one layer with the Gram matrix of its input, [in, in], of which the upper triangle is read. The
-  /// matrix is asked for only if no earlier layer brought it.
-  llvm::Expected<numerics::QuantizedWeight> round(LinearOp layer,
-                                                  llvm::function_ref<void(std::vector<float> &)> computeGram);
+  /// Rounds one layer with the Gram matrix of its input, [in, in], of which the upper triangle is
+  /// read. The matrix is asked for only if no earlier layer brought it.
+  llvm::Expected<numerics::QuantizedWeight>
+  round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)> computeGram);
 
   std::vector<RoundedLayer> takeRounded() { return std::move(rounded); }
 
@@ -82,8 +87,8 @@ private:
 
   int64_t orderGroupSize(const numerics::WeightScheme &scheme) const;
   /// The factor of the input's Gram matrix in the order the scheme asks for.
-  llvm::Expected<const numerics::GramFactor *> factor(InputGram &input, const numerics::WeightScheme &scheme,
-                                                      int64_t columns);
+  llvm::Expected<const numerics::GramFactor *>
+  factor(InputGram &input, const numerics::WeightScheme &scheme, int64_t columns);
 
   llvm::DenseMap<Operation *, Layer> layers;
   llvm::DenseMap<Value, InputGram> inputs;
@@ -101,8 +106,8 @@ private:
 GptqRounder::GptqRounder(ArrayRef<SelectedLayer> selected, numerics::ColumnOrder order,
                          numerics::GptqOptions options, float damping, bool sequential,
                          StatisticsCollector *collector)
-    : order(order), options(options), damping(damping), sequential(sequential), collector(collector),
-      progress("gptq", selected.size()) {
+    : order(order), options(options), damping(damping), sequential(sequential),
+      collector(collector), progress("gptq", selected.size()) {
   llvm::DenseMap<Value, llvm::SmallDenseSet<int64_t>> orders;
   for (const SelectedLayer &entry : selected) {
     LinearOp layer = entry.layer;
@@ -147,7 +152,8 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
   const Layer &info = layers[layer];
   InputGram &input = inputs[info.input];
   auto named = [&](llvm::Error error) {
-    return llvm::createStringError("layer '" + layer.getLayerName() + "': " + toString(std::move(error)));
+    return llvm::createStringError("layer '" + layer.getLayerName() +
+                                   "': " + toString(std::move(error)));
   };
   int64_t rows = layer.getOutFeatures(), columns = layer.getInFeatures();
   if (input.gram.empty() && input.factors.empty()) {
@@ -165,7 +171,8 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
   llvm::Expected<const numerics::GramFactor *> factored = factor(input, info.scheme, columns);
   if (factored) {
     if (!(*factored)->warning.empty())
-      mlir::emitWarning(layer.getLoc(), "layer '") << layer.getLayerName() << "': " << (*factored)->warning;
+      mlir::emitWarning(layer.getLoc(), "layer '")
+          << layer.getLayerName() << "': " << (*factored)->warning;
     auto solved = numerics::quantizeGptq(matrix, **factored, info.scheme, options);
     if (!solved)
       return named(solved.takeError());
@@ -173,8 +180,8 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
     record.errorRtn = solved->errorRtn;
     result = std::move(solved->weight);
   } else {
-    mlir::emitWarning(layer.getLoc(), "layer '") << layer.getLayerName() << "' is rounded to nearest: "
-                                 << toString(factored.takeError());
+    mlir::emitWarning(layer.getLoc(), "layer '")
+        << layer.getLayerName() << "' is rounded to nearest: " << toString(factored.takeError());
     record.method = "rtn";
     auto nearest = numerics::quantizeRtn(matrix, info.scheme);
     if (!nearest)
@@ -189,7 +196,8 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
   return result;
 }
 
-llvm::Expected<std::optional<std::vector<float>>> GptqRounder::observe(Operation *op, numerics::ConstMatrix x) {
+llvm::Expected<std::optional<std::vector<float>>> GptqRounder::observe(Operation *op,
+                                                                       numerics::ConstMatrix x) {
   auto layer = cast<LinearOp>(op);
   if (collector)
     if (llvm::Error error = collector->add(layer, x))
@@ -204,7 +212,8 @@ llvm::Expected<std::optional<std::vector<float>>> GptqRounder::observe(Operation
   if (!sequential)
     return std::nullopt;
   std::vector<float> weight(result->rows * result->columns);
-  numerics::dequantize(*result, numerics::MutableMatrix(weight.data(), result->rows, result->columns));
+  numerics::dequantize(*result,
+                       numerics::MutableMatrix(weight.data(), result->rows, result->columns));
   return weight;
 }
 
@@ -225,7 +234,8 @@ struct GptqPass : ptq::impl::GptqBase<GptqPass> {
 private:
   llvm::Error quantize();
   llvm::Error runOnSamples(const CalibrationSource &source, GptqRounder &rounder);
-  llvm::Error runOnGrams(const std::string &file, ArrayRef<SelectedLayer> layers, GptqRounder &rounder);
+  llvm::Error runOnGrams(const std::string &file, ArrayRef<SelectedLayer> layers,
+                         GptqRounder &rounder);
 };
 
 } // namespace
@@ -249,9 +259,11 @@ llvm::Error GptqPass::runOnGrams(const std::string &file, ArrayRef<SelectedLayer
     LinearOp layer = selected.layer;
     ArrayRef<float> gram = (*statistics)->gram(layer.getLayerName());
     if (gram.empty())
-      return llvm::createStringError("'" + file + "' has no Gram matrix of layer '" + layer.getLayerName() +
+      return llvm::createStringError("'" + file + "' has no Gram matrix of layer '" +
+                                     layer.getLayerName() +
                                      "'; write one with --calibrate=\"data=… save=… gram=true\"");
-    auto result = rounder.round(layer, [&](std::vector<float> &out) { llvm::copy(gram, out.begin()); });
+    auto result =
+        rounder.round(layer, [&](std::vector<float> &out) { llvm::copy(gram, out.begin()); });
     if (!result)
       return result.takeError();
   }
@@ -281,8 +293,9 @@ llvm::Error GptqPass::quantize() {
   std::optional<CalibrationSource> source = CalibrationSource::of(module);
   std::string statistics = statisticsFile(module);
   if (!source && statistics.empty())
-    return llvm::createStringError("it needs calibration samples: run --calibrate=\"data=F\" before, or "
-                                   "--load-statistics with Gram matrices");
+    return llvm::createStringError(
+        "it needs calibration samples: run --calibrate=\"data=F\" before, or "
+        "--load-statistics with Gram matrices");
   Operation *root = module;
   if (source) {
     llvm::Expected<func::FuncOp> function = findFunction(module, source->function);
@@ -290,7 +303,8 @@ llvm::Error GptqPass::quantize() {
       return function.takeError();
     root = *function;
   }
-  auto layers = selectLayers(root, makeRoundingOptions(bits, groupSize, granularity, symmetric, search, only, skip));
+  auto layers = selectLayers(
+      root, makeRoundingOptions(bits, groupSize, granularity, symmetric, search, only, skip));
   if (!layers)
     return layers.takeError();
   if (layers->empty())
@@ -298,7 +312,8 @@ llvm::Error GptqPass::quantize() {
 
   StatisticsCollector collector;
   bool collect = source && source->pending;
-  GptqRounder rounder(*layers, *columnOrder, options, damp, sequential, collect ? &collector : nullptr);
+  GptqRounder rounder(*layers, *columnOrder, options, damp, sequential,
+                      collect ? &collector : nullptr);
   if (llvm::Error error =
           source ? runOnSamples(*source, rounder) : runOnGrams(statistics, *layers, rounder))
     return error;

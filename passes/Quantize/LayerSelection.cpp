@@ -23,7 +23,8 @@ struct NamePattern {
   llvm::Regex regex;
   bool matched = false;
 
-  NamePattern(StringRef option, const std::string &text) : option(option), text(text), regex(text) {}
+  NamePattern(StringRef option, const std::string &text)
+      : option(option), text(text), regex(text) {}
 
   bool given() const { return !text.empty(); }
   bool matches(StringRef name) {
@@ -65,7 +66,8 @@ static numerics::WeightScheme markedScheme(LinearOp layer) {
   return scheme;
 }
 
-static llvm::Expected<numerics::WeightScheme> resolveScheme(LinearOp layer, const RoundingOptions &options) {
+static llvm::Expected<numerics::WeightScheme> resolveScheme(LinearOp layer,
+                                                            const RoundingOptions &options) {
   numerics::WeightScheme scheme = markedScheme(layer);
   if (options.bits)
     scheme.bits = *options.bits;
@@ -73,8 +75,8 @@ static llvm::Expected<numerics::WeightScheme> resolveScheme(LinearOp layer, cons
   if (options.symmetric)
     scheme.symmetric = *options.symmetric;
   if (options.groupSize) {
-    scheme.granularity =
-        *options.groupSize == -1 ? numerics::Granularity::PerChannel : numerics::Granularity::PerGroup;
+    scheme.granularity = *options.groupSize == -1 ? numerics::Granularity::PerChannel
+                                                  : numerics::Granularity::PerGroup;
     scheme.groupSize = *options.groupSize;
   }
   if (options.granularity) {
@@ -92,7 +94,8 @@ static llvm::Expected<numerics::WeightScheme> resolveScheme(LinearOp layer, cons
   return scheme;
 }
 
-llvm::Expected<std::vector<SelectedLayer>> ptq::selectLayers(Operation *root, const RoundingOptions &options) {
+llvm::Expected<std::vector<SelectedLayer>> ptq::selectLayers(Operation *root,
+                                                             const RoundingOptions &options) {
   NamePattern only("only", options.only), skip("skip", options.skip);
   for (NamePattern *pattern : {&only, &skip})
     if (llvm::Error invalid = pattern->check())

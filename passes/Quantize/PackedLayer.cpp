@@ -15,13 +15,14 @@ using namespace ptq;
 
 PackedWeight::PackedWeight(numerics::QuantizedWeight weight)
     : rows(weight.rows), columns(weight.columns), scheme(weight.scheme),
-      words(numerics::packCodes(weight.codes, rows, columns, scheme.bits)), scales(std::move(weight.scales)),
-      zeroPoints(std::move(weight.zeroPoints)), groupIndex(std::move(weight.groupIndex)) {}
+      words(numerics::packCodes(weight.codes, rows, columns, scheme.bits)),
+      scales(std::move(weight.scales)), zeroPoints(std::move(weight.zeroPoints)),
+      groupIndex(std::move(weight.groupIndex)) {}
 
 /// A constant that owns `data`, keyed for the checkpoint.
 template <typename T>
-static Value createConstant(OpBuilder &b, Location loc, std::vector<T> data, ArrayRef<int64_t> shape,
-                            Type elementType, const Twine &key) {
+static Value createConstant(OpBuilder &b, Location loc, std::vector<T> data,
+                            ArrayRef<int64_t> shape, Type elementType, const Twine &key) {
   auto type = RankedTensorType::get(shape, elementType);
   std::string name = key.str();
   ElementsAttr attr;
@@ -32,7 +33,8 @@ static Value createConstant(OpBuilder &b, Location loc, std::vector<T> data, Arr
   } else {
     auto owner = std::make_shared<std::vector<T>>(std::move(data));
     ArrayRef<char> bytes(reinterpret_cast<const char *>(owner->data()), owner->size() * sizeof(T));
-    AsmResourceBlob blob(bytes, alignof(T), [owner](void *, size_t, size_t) {}, /*dataIsMutable=*/false);
+    AsmResourceBlob blob(
+        bytes, alignof(T), [owner](void *, size_t, size_t) {}, /*dataIsMutable=*/false);
     auto &manager = DenseResourceElementsHandle::getManagerInterface(b.getContext());
     attr = DenseResourceElementsAttr::get(type, manager.insert(name, std::move(blob)));
   }
@@ -42,12 +44,13 @@ static Value createConstant(OpBuilder &b, Location loc, std::vector<T> data, Arr
 }
 
 static SchemeAttr toAttribute(MLIRContext *context, const numerics::WeightScheme &scheme) {
-  Granularity granularity = scheme.granularity == numerics::Granularity::PerGroup ? Granularity::PerGroup
-                            : scheme.granularity == numerics::Granularity::PerChannel
-                                ? Granularity::PerChannel
-                                : Granularity::PerTensor;
+  Granularity granularity =
+      scheme.granularity == numerics::Granularity::PerGroup     ? Granularity::PerGroup
+      : scheme.granularity == numerics::Granularity::PerChannel ? Granularity::PerChannel
+                                                                : Granularity::PerTensor;
   return SchemeAttr::get(context, scheme.bits, scheme.symmetric, granularity,
-                         granularity == Granularity::PerGroup ? scheme.groupSize : 0, /*dynamic=*/false);
+                         granularity == Granularity::PerGroup ? scheme.groupSize : 0,
+                         /*dynamic=*/false);
 }
 
 static DictionaryAttr toAttribute(OpBuilder &b, const RoundingRecord &record) {
@@ -71,27 +74,29 @@ static void eraseIfUnused(Value value) {
     eraseIfUnused(operand);
 }
 
-WeightOnlyLinearOp ptq::replaceByPacked(LinearOp layer, PackedWeight weight, const RoundingRecord &record) {
+WeightOnlyLinearOp ptq::replaceByPacked(LinearOp layer, PackedWeight weight,
+                                        const RoundingRecord &record) {
   OpBuilder b(layer);
   Location loc = layer.getLoc();
   std::string name = layer.getLayerName().str();
-  int64_t scaleRows = weight.scheme.granularity == numerics::Granularity::PerTensor ? 1 : weight.rows;
+  int64_t scaleRows =
+      weight.scheme.granularity == numerics::Granularity::PerTensor ? 1 : weight.rows;
   int64_t groups = numerics::groupsPerRow(weight.scheme, weight.columns);
   int64_t words = weight.words.size() / weight.rows;
   SchemeAttr scheme = toAttribute(b.getContext(), weight.scheme);
-  Value packed = createConstant(b, loc, std::move(weight.words), {weight.rows, words}, b.getI32Type(),
-                                name + ".weight_packed");
-  Value scales = createConstant(b, loc, std::move(weight.scales), {scaleRows, groups}, b.getF32Type(),
-                                name + ".weight_scale");
+  Value packed = createConstant(b, loc, std::move(weight.words), {weight.rows, words},
+                                b.getI32Type(), name + ".weight_packed");
+  Value scales = createConstant(b, loc, std::move(weight.scales), {scaleRows, groups},
+                                b.getF32Type(), name + ".weight_scale");
   Value zeroPoints, groupIndex;
   if (!weight.zeroPoints.empty())
-    zeroPoints = createConstant(b, loc, std::move(weight.zeroPoints), {scaleRows, groups}, b.getI8Type(),
-                                name + ".weight_zero_point");
+    zeroPoints = createConstant(b, loc, std::move(weight.zeroPoints), {scaleRows, groups},
+                                b.getI8Type(), name + ".weight_zero_point");
   if (!weight.groupIndex.empty())
-    groupIndex = createConstant(b, loc, std::move(weight.groupIndex), {weight.columns}, b.getI32Type(),
-                                name + ".weight_g_idx");
-  auto result = WeightOnlyLinearOp::create(b, loc, layer.getY().getType(), layer.getX(), packed, scales,
-                                           zeroPoints, groupIndex, layer.getBias(), scheme,
+    groupIndex = createConstant(b, loc, std::move(weight.groupIndex), {weight.columns},
+                                b.getI32Type(), name + ".weight_g_idx");
+  auto result = WeightOnlyLinearOp::create(b, loc, layer.getY().getType(), layer.getX(), packed,
+                                           scales, zeroPoints, groupIndex, layer.getBias(), scheme,
                                            layer.getLayerAttr(), layer.getStatisticsAttr());
   result->setAttr(kReportAttr, toAttribute(b, record));
   layer.getY().replaceAllUsesWith(result.getY());

@@ -9,8 +9,8 @@
 
 namespace ptq {
 
-/// The value of a pass option if the user gave it, on the command line or, as another value than the default,
-/// in code.
+/// The value of a pass option if the user gave it, on the command line or, as another value than
+/// the default, in code.
 template <typename T>
 std::optional<T> givenValue(const mlir::Pass::Option<T> &option, const T &defaultValue) {
   if (option.getNumOccurrences() || option.getValue() != defaultValue)
@@ -22,10 +22,15 @@ inline RoundingOptions makeRoundingOptions(const mlir::Pass::Option<unsigned> &b
                                            const mlir::Pass::Option<int64_t> &groupSize,
                                            const mlir::Pass::Option<std::string> &granularity,
                                            const mlir::Pass::Option<bool> &symmetric,
-                                           std::optional<bool> mse, std::string only, std::string skip) {
-  return {givenValue<unsigned>(bits, 4), givenValue<int64_t>(groupSize, 128),
-          givenValue<std::string>(granularity, "group"), givenValue<bool>(symmetric, true),
-          mse, std::move(only), std::move(skip)};
+                                           std::optional<bool> mse, std::string only,
+                                           std::string skip) {
+  return {givenValue<unsigned>(bits, 4),
+          givenValue<int64_t>(groupSize, 128),
+          givenValue<std::string>(granularity, "group"),
+          givenValue<bool>(symmetric, true),
+          mse,
+          std::move(only),
+          std::move(skip)};
 }
 
 } // namespace ptq

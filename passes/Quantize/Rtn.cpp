@@ -38,7 +38,9 @@ struct RtnPass : ptq::impl::RtnBase<RtnPass> {
   }
 
   llvm::Error round() {
-    auto layers = selectLayers(getOperation(), makeRoundingOptions(bits, groupSize, granularity, symmetric, mse.getValue(), only, skip));
+    auto layers =
+        selectLayers(getOperation(), makeRoundingOptions(bits, groupSize, granularity, symmetric,
+                                                         mse.getValue(), only, skip));
     if (!layers)
       return layers.takeError();
     Progress progress("rtn", layers->size());
@@ -47,20 +49,22 @@ struct RtnPass : ptq::impl::RtnBase<RtnPass> {
       progress.begin(layer.getLayerName());
       auto start = std::chrono::steady_clock::now();
       auto named = [&](llvm::Error error) {
-        return llvm::createStringError("layer '" + layer.getLayerName() + "': its weight: " +
-                                       toString(std::move(error)));
+        return llvm::createStringError("layer '" + layer.getLayerName() +
+                                       "': its weight: " + toString(std::move(error)));
       };
       llvm::Expected<WeightValue> weight = evaluateWeight(layer.getWeight());
       if (!weight)
         return named(weight.takeError());
-      numerics::ConstMatrix matrix(weight->data.data(), layer.getOutFeatures(), layer.getInFeatures());
+      numerics::ConstMatrix matrix(weight->data.data(), layer.getOutFeatures(),
+                                   layer.getInFeatures());
       auto quantized = numerics::quantizeRtn(matrix, selected.scheme);
       if (!quantized)
         return named(quantized.takeError());
       PackedWeight packed(std::move(*quantized));
       RoundingRecord record;
       record.method = "rtn";
-      record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      record.seconds =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       replaceByPacked(layer, std::move(packed), record);
       ++numRounded;
       progress.advance();

@@ -2,11 +2,13 @@
 //
 // Absorbs into a ptq.linear what a frontend wrote after the contraction.
 //
-// Cast:  trunc_T(linear(x, w))      = linear(x, w) : T        the accumulator is rounded once in both
-// Bias:  shape(linear(x, w)) + b[n] = shape(linear(x, w, b))  for shape operations that keep the last dimension
+// Cast:  trunc_T(linear(x, w))      = linear(x, w) : T        the accumulator is rounded once in
+// both Bias:  shape(linear(x, w)) + b[n] = shape(linear(x, w, b))  for shape operations that keep
+// the last dimension
 //
-// Preconditions: the layer has no bias yet, and each absorbed value has one use. The bias is absorbed only where
-// the layer's result is float32 or wider: in 16 bit the frontend rounds before it adds, the op after.
+// Preconditions: the layer has no bias yet, and each absorbed value has one use. The bias is
+// absorbed only where the layer's result is float32 or wider: in 16 bit the frontend rounds before
+// it adds, the op after.
 
 #include "ptq/Analysis/ElementwiseBody.h"
 #include "ptq/Analysis/ParameterWalk.h"
@@ -85,17 +87,19 @@ static std::optional<Addition> matchAddition(Operation *op, Value value) {
   OpOperand *theirs = linalgOp.getDpsInputOperand(1 - mine->getOperandNumber());
   AffineMap output = linalgOp.getMatchingIndexingMap(linalgOp.getDpsInitOperand(0));
   // A map may say 0 where the size is 1; the shapes being equal, such a map is an identity too.
-  if (!output.isIdentity() || linalgOp.getMatchingIndexingMap(mine).getNumResults() != type.getRank() ||
-      !llvm::all_of(llvm::enumerate(linalgOp.getMatchingIndexingMap(mine).getResults()), [&](auto e) {
-        auto dim = dyn_cast<AffineDimExpr>(e.value());
-        return dim ? dim.getPosition() == e.index() : type.getDimSize(e.index()) == 1;
-      }))
+  if (!output.isIdentity() ||
+      linalgOp.getMatchingIndexingMap(mine).getNumResults() != type.getRank() ||
+      !llvm::all_of(llvm::enumerate(linalgOp.getMatchingIndexingMap(mine).getResults()),
+                    [&](auto e) {
+                      auto dim = dyn_cast<AffineDimExpr>(e.value());
+                      return dim ? dim.getPosition() == e.index() : type.getDimSize(e.index()) == 1;
+                    }))
     return std::nullopt;
   return Addition{theirs->get(), linalgOp.getMatchingIndexingMap(theirs)};
 }
 
-/// The vector that is broadcast along the last of `map`'s dimensions to give `addend`; null if it is none.
-/// Casts that narrow are not looked through.
+/// The vector that is broadcast along the last of `map`'s dimensions to give `addend`; null if it
+/// is none. Casts that narrow are not looked through.
 static Value traceBias(Value addend, AffineMap map, int64_t size, RewriterBase &rewriter) {
   ParameterSource source = traceToRoot(addend);
   if (!isStoredValue(source.root))
@@ -146,8 +150,7 @@ static LinearOp absorbBias(LinearOp linear, RewriterBase &rewriter) {
   if (!addition)
     return linear;
   rewriter.setInsertionPoint(user);
-  Value bias =
-      traceBias(addition->addend, addition->addendMap, linear.getOutFeatures(), rewriter);
+  Value bias = traceBias(addition->addend, addition->addendMap, linear.getOutFeatures(), rewriter);
   if (!bias)
     return linear;
   // The layer moves to the addition, where its bias is defined.

@@ -2,8 +2,8 @@
 //
 // Named parameters become constants on the mapped checkpoint.
 //
-// The constant's blob is the mapping itself, kept alive by the blob's deleter. A tensor that does not lie at a
-// multiple of its element's size in the file is the exception: it is copied.
+// The constant's blob is the mapping itself, kept alive by the blob's deleter. A tensor that does
+// not lie at a multiple of its element's size in the file is the exception: it is copied.
 
 #include "ptq/Analysis/ElementTypes.h"
 #include "ptq/Analysis/LayerNames.h"
@@ -34,7 +34,8 @@ static std::string describe(checkpoint::DType dtype, ArrayRef<int64_t> shape) {
   return text;
 }
 
-/// The tensor as an attribute. Booleans, which a resource would hold in another form, become a dense constant.
+/// The tensor as an attribute. Booleans, which a resource would hold in another form, become a
+/// dense constant.
 static ElementsAttr toAttribute(const TensorView &tensor, RankedTensorType type, StringRef key) {
   if (type.getElementType().isInteger(1)) {
     SmallVector<bool> bits(tensor.data.begin(), tensor.data.end());
@@ -43,8 +44,9 @@ static ElementsAttr toAttribute(const TensorView &tensor, RankedTensorType type,
   size_t alignment = checkpoint::byteWidth(tensor.info->dtype);
   bool aligned = reinterpret_cast<uintptr_t>(tensor.data.data()) % alignment == 0;
   AsmResourceBlob blob =
-      aligned ? AsmResourceBlob(tensor.data, alignment, [owner = tensor.owner](void *, size_t, size_t) {},
-                                /*dataIsMutable=*/false)
+      aligned ? AsmResourceBlob(
+                    tensor.data, alignment, [owner = tensor.owner](void *, size_t, size_t) {},
+                    /*dataIsMutable=*/false)
               : HeapAsmResourceBlob::allocateAndCopyWithAlign(tensor.data, alignment);
   auto &manager = DenseResourceElementsHandle::getManagerInterface(type.getContext());
   return DenseResourceElementsAttr::get(type, manager.insert(key, std::move(blob)));
@@ -160,10 +162,13 @@ void LoadParametersPass::runOnOperation() {
   problems.clear();
   bound.clear();
   if (files.empty()) {
-    mlir::emitError(module.getLoc(), "load-parameters needs file=F[,F…]: safetensors files or a checkpoint's index.json");
+    mlir::emitError(
+        module.getLoc(),
+        "load-parameters needs file=F[,F…]: safetensors files or a checkpoint's index.json");
     return signalPassFailure();
   }
-  auto opened = Checkpoint::open(llvm::to_vector(llvm::map_range(files, [](auto &f) { return std::string(f); })));
+  auto opened = Checkpoint::open(
+      llvm::to_vector(llvm::map_range(files, [](auto &f) { return std::string(f); })));
   if (!opened) {
     mlir::emitError(module.getLoc(), toString(opened.takeError()));
     return signalPassFailure();
@@ -177,16 +182,19 @@ void LoadParametersPass::runOnOperation() {
   std::vector<std::string> extra;
   for (StringRef name : checkpoint->names())
     if (!bound.contains(name))
-      extra.push_back("extra: '" + name.str() + "' is in the files, but no parameter has that name");
+      extra.push_back("extra: '" + name.str() +
+                      "' is in the files, but no parameter has that name");
   if (!problems.empty() || (strict && !extra.empty())) {
     llvm::append_range(problems, extra);
-    mlir::emitError(module.getLoc()) << "the parameters do not match the files (" << problems.size() << "):\n  "
-                       << llvm::join(problems, "\n  ")
-                       << "\nload the checkpoint that the model was exported from, or rename its tensors";
+    mlir::emitError(module.getLoc())
+        << "the parameters do not match the files (" << problems.size() << "):\n  "
+        << llvm::join(problems, "\n  ")
+        << "\nload the checkpoint that the model was exported from, or rename its tensors";
     return signalPassFailure();
   }
   if (bound.empty())
-    mlir::emitWarning(module.getLoc(), "the module names no parameter: arguments need the attribute ptq.parameter");
+    mlir::emitWarning(module.getLoc(),
+                      "the module names no parameter: arguments need the attribute ptq.parameter");
   else if (!extra.empty())
     mlir::emitWarning(module.getLoc()) << llvm::join(extra, "; ");
   checkpoint.reset();

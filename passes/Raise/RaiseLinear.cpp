@@ -2,14 +2,14 @@
 //
 // Contractions with a weight become ptq.linear.
 //
-// With leading loops m…, row loops n…, channel loops k…, all in the orders that lib/Analysis/ContractionMatch
-// found:
+// With leading loops m…, row loops n…, channel loops k…, all in the orders that
+// lib/Analysis/ContractionMatch found:
 //
 //   C[m…, n…] = init[m…, n…] + Σ_k A[m…, k…]·W[n…, k…]
 //             = init + expand_n(linear(collapse_k(A), collapse_nk(W)))
 //
-// with a transpose wherever an operand's own order of dimensions is another one. The initial value is nothing
-// if it is zero, the layer's bias if it is a vector over n, and is added otherwise.
+// with a transpose wherever an operand's own order of dimensions is another one. The initial value
+// is nothing if it is zero, the layer's bias if it is a vector over n, and is added otherwise.
 
 #include "ptq/Analysis/ContractionMatch.h"
 #include "ptq/Checkpoint/StrictJSON.h"
@@ -103,16 +103,16 @@ Value Raiser::buildWeight() {
   // Dimensions of output channels first; those of size 1 that stand for no loop go with them.
   SmallVector<int64_t> rows, channels;
   for (auto [dim, loops] : llvm::enumerate(match.weight.dimensions))
-    (loops.empty() || llvm::is_contained(match.rows, loops.front()) ? rows : channels).push_back(dim);
+    (loops.empty() || llvm::is_contained(match.rows, loops.front()) ? rows : channels)
+        .push_back(dim);
   SmallVector<int64_t> permutation(rows);
   llvm::append_range(permutation, channels);
   weight = transpose(b, loc, weight, permutation);
   int64_t rank = permutation.size();
   if (rank == 2)
     return weight;
-  SmallVector<ReassociationIndices> groups{
-      llvm::to_vector(llvm::seq<int64_t>(0, rows.size())),
-      llvm::to_vector(llvm::seq<int64_t>(rows.size(), rank))};
+  SmallVector<ReassociationIndices> groups{llvm::to_vector(llvm::seq<int64_t>(0, rows.size())),
+                                           llvm::to_vector(llvm::seq<int64_t>(rows.size(), rank))};
   return tensor::CollapseShapeOp::create(b, loc, weight, groups);
 }
 
@@ -188,14 +188,16 @@ RaiseCounts ptq::raiseLinears(FunctionOpInterface function, LayerNames &names) {
     return counts;
   SmallVector<Operation *> candidates;
   function.walk([&](linalg::LinalgOp op) { candidates.push_back(op); });
-  // All are matched before any is rewritten: what is known of values holds until the function changes.
+  // All are matched before any is rewritten: what is known of values holds until the function
+  // changes.
   ParameterAnalysis parameters(function);
   std::vector<std::pair<LinearMatch, std::string>> matches;
   for (Operation *op : candidates) {
     auto result = matchLinear(op, parameters);
     if (auto *declined = std::get_if<DeclinedLinear>(&result)) {
       std::string name = names.name(op, declined->weight);
-      mlir::emitRemark(op->getLoc(), "linear layer '") << name << "' not raised: " << declined->reason;
+      mlir::emitRemark(op->getLoc(), "linear layer '")
+          << name << "' not raised: " << declined->reason;
       op->setAttr(kDeclinedAttr, StringAttr::get(op->getContext(), declined->reason));
       op->setAttr(kLayerAttr, StringAttr::get(op->getContext(), name));
       ++counts.declined;
@@ -226,9 +228,11 @@ LogicalResult ptq::ensureRaised(ModuleOp module) {
   }
   if (hasLayer())
     return success();
-  return mlir::emitError(module.getLoc(), "no linear layer found: no contraction has an operand that is made of a parameter. "
-                          "Parameters are constants, ml_program globals and arguments with the attribute "
-                          "ptq.parameter; mark the weights, or bind them with --load-parameters");
+  return mlir::emitError(
+      module.getLoc(),
+      "no linear layer found: no contraction has an operand that is made of a parameter. "
+      "Parameters are constants, ml_program globals and arguments with the attribute "
+      "ptq.parameter; mark the weights, or bind them with --load-parameters");
 }
 
 namespace {
@@ -254,13 +258,16 @@ struct RaiseLinearPass : ptq::impl::RaiseLinearBase<RaiseLinearPass> {
   llvm::Error readAliases(llvm::StringMap<std::string> &aliases) {
     auto buffer = llvm::MemoryBuffer::getFile(namesFile);
     if (!buffer)
-      return llvm::createStringError("cannot read '" + namesFile + "': " + buffer.getError().message());
+      return llvm::createStringError("cannot read '" + namesFile +
+                                     "': " + buffer.getError().message());
     llvm::Expected<llvm::json::Value> json = checkpoint::parseStrictJSON((*buffer)->getBuffer());
     if (!json)
-      return llvm::createStringError("'" + namesFile + "' is not JSON: " + toString(json.takeError()));
+      return llvm::createStringError("'" + namesFile +
+                                     "' is not JSON: " + toString(json.takeError()));
     llvm::json::Object *object = json->getAsObject();
     if (!object)
-      return llvm::createStringError("'" + namesFile + "' must be a JSON object of key to layer name");
+      return llvm::createStringError("'" + namesFile +
+                                     "' must be a JSON object of key to layer name");
     for (auto &[key, value] : *object) {
       std::optional<StringRef> name = value.getAsString();
       if (!name)

@@ -128,7 +128,8 @@ LogicalResult SaveParametersPass::saveFunction(FunctionOpInterface function) {
   for (arith::ConstantOp constant : constants) {
     // What is in the loaded checkpoint as it is need not be written again.
     bool unchanged = changedOnly && constant->hasAttr(kMappedAttr);
-    FailureOr<std::string> key = unchanged ? FailureOr<std::string>(parameterKey(constant)) : add(constant);
+    FailureOr<std::string> key =
+        unchanged ? FailureOr<std::string>(parameterKey(constant)) : add(constant);
     if (failed(key))
       return failure();
     BlockArgument &argument = arguments[*key];
@@ -136,7 +137,8 @@ LogicalResult SaveParametersPass::saveFunction(FunctionOpInterface function) {
       unsigned position = function.getNumArguments();
       NamedAttribute name(kParameterAttr, StringAttr::get(&getContext(), *key));
       if (failed(function.insertArgument(position, constant.getType(),
-                                         DictionaryAttr::get(&getContext(), name), constant.getLoc())))
+                                         DictionaryAttr::get(&getContext(), name),
+                                         constant.getLoc())))
         return mlir::emitError(constant.getLoc(), "cannot become an argument of its function");
       argument = function.getArgument(position);
     }
@@ -153,12 +155,13 @@ void SaveParametersPass::reportSize() {
   QuantizedSize size = quantizedSize(getOperation());
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << "saved " << entries.size() << " parameters, " << llvm::format("%.1f MB", total / 1e6) << ", to '" << file
-     << "'";
+  os << "saved " << entries.size() << " parameters, " << llvm::format("%.1f MB", total / 1e6)
+     << ", to '" << file << "'";
   if (size.packed) {
     int64_t original = total - size.packed + size.original;
-    os << llvm::format("; %.2f times smaller than in float (%.1f MB), the quantized layers alone %.2f times",
-                       double(original) / total, original / 1e6, double(size.original) / size.packed);
+    os << llvm::format(
+        "; %.2f times smaller than in float (%.1f MB), the quantized layers alone %.2f times",
+        double(original) / total, original / 1e6, double(size.original) / size.packed);
   }
   mlir::emitRemark(getOperation().getLoc(), text);
 }
@@ -175,8 +178,9 @@ void SaveParametersPass::runOnOperation() {
     if (!function.isExternal() && failed(saveFunction(function)))
       return signalPassFailure();
   if (file.empty() && !entries.empty()) {
-    mlir::emitError(module.getLoc()) << entries.size() << " parameters have changed since they were loaded, '"
-                       << entries.front().name << "' for one: name the file to write them to with file=F";
+    mlir::emitError(module.getLoc())
+        << entries.size() << " parameters have changed since they were loaded, '"
+        << entries.front().name << "' for one: name the file to write them to with file=F";
     return signalPassFailure();
   }
   if (!file.empty()) {

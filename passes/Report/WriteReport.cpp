@@ -21,7 +21,8 @@ using namespace mlir;
 using namespace ptq;
 namespace json = llvm::json;
 
-/// The first file position in a location, as "file:line:column"; the location's text if it has none.
+/// The first file position in a location, as "file:line:column"; the location's text if it has
+/// none.
 static std::string locationText(Location loc) {
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -48,11 +49,12 @@ static json::Value schemeText(SchemeAttr scheme) {
 
 /// What all rows have; layers add to it.
 static json::Object row(StringRef name, Location loc, StringRef status, json::Value reason) {
-  return json::Object{{"name", name},        {"shape", nullptr},   {"location", locationText(loc)},
-                      {"status", status},    {"reason", reason},   {"scheme", nullptr},
-                      {"bits", nullptr},     {"group_size", nullptr}, {"method", nullptr},
-                      {"input_scale", nullptr}, {"error_rtn", nullptr}, {"error", nullptr},
-                      {"seconds", nullptr}};
+  return json::Object{
+      {"name", name},           {"shape", nullptr},      {"location", locationText(loc)},
+      {"status", status},       {"reason", reason},      {"scheme", nullptr},
+      {"bits", nullptr},        {"group_size", nullptr}, {"method", nullptr},
+      {"input_scale", nullptr}, {"error_rtn", nullptr},  {"error", nullptr},
+      {"seconds", nullptr}};
 }
 
 static json::Object layerRow(LayerOpInterface layer) {
@@ -99,13 +101,15 @@ struct WriteReportPass : ptq::impl::WriteReportBase<WriteReportPass> {
           seconds += *own;
       } else if (auto reason = op->getAttrOfType<StringAttr>(kDeclinedAttr)) {
         auto name = op->getAttrOfType<StringAttr>(kLayerAttr);
-        layers.push_back(row(name ? name.getValue() : "", op->getLoc(), "declined", reason.getValue()));
+        layers.push_back(
+            row(name ? name.getValue() : "", op->getLoc(), "declined", reason.getValue()));
       }
     });
     QuantizedSize size = quantizedSize(module);
     int64_t bytes = parameterBytes(module);
     double ratio = bytes ? double(bytes - size.packed + size.original) / bytes : 1.0;
-    json::Object report{{"seconds", seconds}, {"compression_ratio", ratio}, {"layers", std::move(layers)}};
+    json::Object report{
+        {"seconds", seconds}, {"compression_ratio", ratio}, {"layers", std::move(layers)}};
     llvm::Error error = checkpoint::writeFileAtomically(file, [&](llvm::raw_pwrite_stream &os) {
       os << llvm::formatv("{0:2}\n", json::Value(std::move(report)));
       return llvm::Error::success();

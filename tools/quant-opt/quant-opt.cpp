@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// mlir-opt with the ptq dialect and passes. Two things differ: a pipeline ends with --collect-statistics, so that
-// what --calibrate promised is in the output whichever passes ran; and the output is written aside and renamed.
+// mlir-opt with the ptq dialect and passes. Two things differ: a pipeline ends with
+// --collect-statistics, so that what --calibrate promised is in the output whichever passes ran;
+// and the output is written aside and renamed.
 
 #include "ptq/Calibrate/Passes.h"
 #include "ptq/Checkpoint/AtomicFile.h"
@@ -47,8 +48,8 @@ int main(int argc, char **argv) {
   registerAllPasses();
   ptq::registerAll(registry);
 
-  auto [inputName, outputName] =
-      registerAndParseCLIOptions(argc, argv, "Post-training quantization of MLIR modules\n", registry);
+  auto [inputName, outputName] = registerAndParseCLIOptions(
+      argc, argv, "Post-training quantization of MLIR modules\n", registry);
   MlirOptMainConfig config = makeConfig();
   // What only lists something needs no input.
   if (config.shouldShowDialects() || config.shouldListPasses())
@@ -61,8 +62,8 @@ int main(int argc, char **argv) {
   if (outputName == "-")
     return asMainReturnCode(MlirOptMain(llvm::outs(), std::move(input), registry, config));
   bool failedInside = false;
-  llvm::Error error =
-      ptq::checkpoint::writeFileAtomically(outputName, [&](llvm::raw_pwrite_stream &os) -> llvm::Error {
+  llvm::Error error = ptq::checkpoint::writeFileAtomically(
+      outputName, [&](llvm::raw_pwrite_stream &os) -> llvm::Error {
         failedInside = failed(MlirOptMain(os, std::move(input), registry, config));
         return failedInside ? llvm::createStringError("") : llvm::Error::success();
       });

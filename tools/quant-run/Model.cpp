@@ -16,7 +16,8 @@ static llvm::Expected<OwningOpRef<ModuleOp>> parse(MLIRContext &context, StringR
       return success();
     llvm::raw_string_ostream stream(message);
     if (auto location = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>())
-      stream << location.getFilename().getValue() << ":" << location.getLine() << ":" << location.getColumn() << ": ";
+      stream << location.getFilename().getValue() << ":" << location.getLine() << ":"
+             << location.getColumn() << ": ";
     stream << diagnostic;
     return success();
   });
@@ -36,10 +37,11 @@ static llvm::Expected<func::FuncOp> findFunction(ModuleOp module, StringRef path
                                  (names.empty() ? "" : "; it has " + llvm::join(names, ", ")));
 }
 
-llvm::Expected<std::unique_ptr<Model>> Model::open(MLIRContext &context, StringRef path, StringRef functionName,
-                                                   ArrayRef<std::string> parameterFiles,
-                                                   std::shared_ptr<const checkpoint::Checkpoint> inputs,
-                                                   std::shared_ptr<KernelCache> kernels) {
+llvm::Expected<std::unique_ptr<Model>>
+Model::open(MLIRContext &context, StringRef path, StringRef functionName,
+            ArrayRef<std::string> parameterFiles,
+            std::shared_ptr<const checkpoint::Checkpoint> inputs,
+            std::shared_ptr<KernelCache> kernels) {
   auto model = std::make_unique<Model>();
   auto module = parse(context, path);
   if (!module)

@@ -17,11 +17,11 @@ using Outputs = std::vector<std::vector<ptq::execution::Tensor>>;
 class Model {
 public:
   /// Reads `path` (text or bytecode) and binds its function's arguments.
-  static llvm::Expected<std::unique_ptr<Model>> open(mlir::MLIRContext &context, llvm::StringRef path,
-                                                     llvm::StringRef function,
-                                                     llvm::ArrayRef<std::string> parameterFiles,
-                                                     std::shared_ptr<const ptq::checkpoint::Checkpoint> inputs,
-                                                     std::shared_ptr<ptq::execution::KernelCache> kernels);
+  static llvm::Expected<std::unique_ptr<Model>>
+  open(mlir::MLIRContext &context, llvm::StringRef path, llvm::StringRef function,
+       llvm::ArrayRef<std::string> parameterFiles,
+       std::shared_ptr<const ptq::checkpoint::Checkpoint> inputs,
+       std::shared_ptr<ptq::execution::KernelCache> kernels);
 
   const ptq::execution::SampleSet &samples() const { return *sampleSet; }
   std::vector<std::string> outputNames();

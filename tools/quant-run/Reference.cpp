@@ -13,14 +13,15 @@ Reference::Result &Reference::result(StringRef name) {
   return compared.emplace_back(Result{name.str(), {}});
 }
 
-llvm::Error Reference::compareWithModel(int64_t first, ArrayRef<std::string> names, const Outputs &outputs) {
+llvm::Error Reference::compareWithModel(int64_t first, ArrayRef<std::string> names,
+                                        const Outputs &outputs) {
   auto references = model->run(first, outputs.size());
   if (!references)
     return references.takeError();
   for (auto [output, reference] : llvm::zip(outputs, *references)) {
     if (output.size() != reference.size())
-      return llvm::createStringError("the model has " + Twine(output.size()) + " outputs, the reference " +
-                                     Twine(reference.size()));
+      return llvm::createStringError("the model has " + Twine(output.size()) +
+                                     " outputs, the reference " + Twine(reference.size()));
     for (auto [name, value, expected] : llvm::zip(names, output, reference))
       if (llvm::Error error = result(name).comparison.add(value, expected))
         return error;
@@ -36,7 +37,8 @@ static Tensor takeLast(const Tensor &tensor) {
   auto kept = llvm::to_vector(shape.drop_back(2));
   kept.push_back(shape.back());
   std::vector<char> rows;
-  for (int64_t i = 0, outer = tensor.numElements() / std::max<int64_t>(positions * shape.back(), 1); i != outer; ++i) {
+  for (int64_t i = 0, outer = tensor.numElements() / std::max<int64_t>(positions * shape.back(), 1);
+       i != outer; ++i) {
     const char *from = tensor.data + ((i + 1) * positions - 1) * row;
     rows.insert(rows.end(), from, from + row);
   }
@@ -57,11 +59,13 @@ llvm::Error Reference::compareWithFile(int64_t first, int64_t total, ArrayRef<st
     for (auto [i, sample] : llvm::enumerate(outputs)) {
       Tensor output = sample[index];
       if (last && output.type.getRank() < 2)
-        return llvm::createStringError("'" + name + ".last' is a position of an output of rank < 2");
+        return llvm::createStringError("'" + name +
+                                       ".last' is a position of an output of rank < 2");
       if (last)
         output = takeLast(output);
       Type element = execution::getElementType(stored->info->dtype, output.type.getContext());
-      Tensor whole{RankedTensorType::get(stored->info->shape, element), stored->data.data(), stored->owner};
+      Tensor whole{RankedTensorType::get(stored->info->shape, element), stored->data.data(),
+                   stored->owner};
       if (whole.numElements() == output.numElements() && total == 1) {
         whole.type = RankedTensorType::get(output.type.getShape(), element);
       } else if (whole.numElements() == output.numElements() * total) {
@@ -73,10 +77,13 @@ llvm::Error Reference::compareWithFile(int64_t first, int64_t total, ArrayRef<st
     }
   }
   if (!any)
-    return llvm::createStringError("the reference file has no tensor for any output: " + llvm::join(names, ", "));
+    return llvm::createStringError("the reference file has no tensor for any output: " +
+                                   llvm::join(names, ", "));
   return llvm::Error::success();
 }
 
-llvm::Error Reference::compare(int64_t first, int64_t total, ArrayRef<std::string> names, const Outputs &outputs) {
-  return model ? compareWithModel(first, names, outputs) : compareWithFile(first, total, names, outputs);
+llvm::Error Reference::compare(int64_t first, int64_t total, ArrayRef<std::string> names,
+                               const Outputs &outputs) {
+  return model ? compareWithModel(first, names, outputs)
+               : compareWithFile(first, total, names, outputs);
 }

@@ -13,12 +13,14 @@ class Reference {
 public:
   /// A model that runs on the same samples; its outputs are matched by position.
   explicit Reference(std::unique_ptr<Model> model) : model(std::move(model)) {}
-  /// A file: a tensor of an output's name, or "<name>.last" for the last index of the output's second-to-last
-  /// dimension, [N×]shape like the inputs.
-  explicit Reference(std::shared_ptr<const ptq::checkpoint::Checkpoint> file) : file(std::move(file)) {}
+  /// A file: a tensor of an output's name, or "<name>.last" for the last index of the output's
+  /// second-to-last dimension, [N×]shape like the inputs.
+  explicit Reference(std::shared_ptr<const ptq::checkpoint::Checkpoint> file)
+      : file(std::move(file)) {}
 
   /// Adds the samples [first, first + outputs.size()) of outputs with the given names.
-  llvm::Error compare(int64_t first, int64_t total, llvm::ArrayRef<std::string> names, const Outputs &outputs);
+  llvm::Error compare(int64_t first, int64_t total, llvm::ArrayRef<std::string> names,
+                      const Outputs &outputs);
 
   struct Result {
     std::string name;
@@ -28,8 +30,10 @@ public:
   llvm::ArrayRef<Result> results() const { return compared; }
 
 private:
-  llvm::Error compareWithModel(int64_t first, llvm::ArrayRef<std::string> names, const Outputs &outputs);
-  llvm::Error compareWithFile(int64_t first, int64_t total, llvm::ArrayRef<std::string> names, const Outputs &outputs);
+  llvm::Error compareWithModel(int64_t first, llvm::ArrayRef<std::string> names,
+                               const Outputs &outputs);
+  llvm::Error compareWithFile(int64_t first, int64_t total, llvm::ArrayRef<std::string> names,
+                              const Outputs &outputs);
   Result &result(llvm::StringRef name);
 
   std::unique_ptr<Model> model;

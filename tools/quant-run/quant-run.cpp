@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Runs a model at any stage on samples: writes its outputs, compares them with a reference, measures perplexity.
+// Runs a model at any stage on samples: writes its outputs, compares them with a reference,
+// measures perplexity.
 
 #include "Model.h"
 #include "Reference.h"
@@ -24,26 +25,35 @@ using namespace ptq::execution;
 namespace cl = llvm::cl;
 
 static cl::OptionCategory category("quant-run options");
-static cl::opt<std::string> modelFile(cl::Positional, cl::Required, cl::desc("MODEL (.mlir, text or bytecode)"),
+static cl::opt<std::string> modelFile(cl::Positional, cl::Required,
+                                      cl::desc("MODEL (.mlir, text or bytecode)"),
                                       cl::cat(category));
-static cl::list<std::string> parameterFiles("parameters", cl::CommaSeparated, cl::cat(category), cl::value_desc("F[,F]"),
-                                            cl::desc("Checkpoint: safetensors, or a sharded one's index.json"));
-static cl::opt<std::string> inputsFile("inputs", cl::cat(category), cl::value_desc("F"),
-                                       cl::desc("Inputs (safetensors): shape S, or N×S for N samples"));
+static cl::list<std::string>
+    parameterFiles("parameters", cl::CommaSeparated, cl::cat(category), cl::value_desc("F[,F]"),
+                   cl::desc("Checkpoint: safetensors, or a sharded one's index.json"));
+static cl::opt<std::string>
+    inputsFile("inputs", cl::cat(category), cl::value_desc("F"),
+               cl::desc("Inputs (safetensors): shape S, or N×S for N samples"));
 static cl::opt<std::string> outputsFile("outputs", cl::cat(category), cl::value_desc("F"),
                                         cl::desc("Write the outputs here (safetensors)"));
-static cl::opt<std::string> functionName("function", cl::init("main"), cl::cat(category), cl::desc("Function to run"));
-static cl::opt<std::string> referenceFile("reference", cl::cat(category), cl::value_desc("MODEL"),
-                                          cl::desc("Compare the outputs with this model's, or with tensors of a "
-                                                   ".safetensors file"));
-static cl::list<std::string> referenceParameters("reference-parameters", cl::CommaSeparated, cl::cat(category),
-                                                 cl::value_desc("F[,F]"), cl::desc("The reference model's checkpoint"));
-static cl::opt<std::string> perplexityInput("perplexity", cl::cat(category), cl::value_desc("INPUT"),
-                                            cl::desc("Perplexity of the first output's logits on this input's ids"));
+static cl::opt<std::string> functionName("function", cl::init("main"), cl::cat(category),
+                                         cl::desc("Function to run"));
+static cl::opt<std::string>
+    referenceFile("reference", cl::cat(category), cl::value_desc("MODEL"),
+                  cl::desc("Compare the outputs with this model's, or with tensors of a "
+                           ".safetensors file"));
+static cl::list<std::string> referenceParameters("reference-parameters", cl::CommaSeparated,
+                                                 cl::cat(category), cl::value_desc("F[,F]"),
+                                                 cl::desc("The reference model's checkpoint"));
+static cl::opt<std::string>
+    perplexityInput("perplexity", cl::cat(category), cl::value_desc("INPUT"),
+                    cl::desc("Perplexity of the first output's logits on this input's ids"));
 static cl::opt<int64_t> maxSamples("max-samples", cl::init(0), cl::cat(category),
                                    cl::desc("Run at most this many samples (0: all)"));
-static cl::opt<std::string> jsonFile("json", cl::cat(category), cl::value_desc("F"), cl::desc("Write the results here"));
-static cl::opt<std::string> device("device", cl::init("cpu"), cl::cat(category), cl::desc("cpu, emulator or cuda"));
+static cl::opt<std::string> jsonFile("json", cl::cat(category), cl::value_desc("F"),
+                                     cl::desc("Write the results here"));
+static cl::opt<std::string> device("device", cl::init("cpu"), cl::cat(category),
+                                   cl::desc("cpu, emulator or cuda"));
 
 /// Outputs of the samples that are in memory at a time stay below this.
 static constexpr int64_t chunkBytes = 256 << 20;
@@ -89,7 +99,8 @@ llvm::Error Run::openReference() {
     reference.emplace(std::move(*file));
     return llvm::Error::success();
   }
-  auto opened = Model::open(context, referenceFile, functionName, referenceParameters, inputs, kernels);
+  auto opened =
+      Model::open(context, referenceFile, functionName, referenceParameters, inputs, kernels);
   if (!opened)
     return opened.takeError();
   reference.emplace(std::move(*opened));
@@ -98,7 +109,8 @@ llvm::Error Run::openReference() {
 
 llvm::Error Run::open() {
   if (device != "cpu")
-    return llvm::createStringError("device '" + device + "' is not available in this build; --device=cpu is");
+    return llvm::createStringError("device '" + device +
+                                   "' is not available in this build; --device=cpu is");
   DialectRegistry registry;
   registerAllDialects(registry);
   registry.insert<PTQDialect>();
@@ -122,7 +134,8 @@ llvm::Error Run::open() {
   if (!perplexityInput.empty()) {
     idsArgument = model->findArgument(perplexityInput);
     if (!idsArgument)
-      return llvm::createStringError("the model has no input '" + perplexityInput + "' for --perplexity");
+      return llvm::createStringError("the model has no input '" + perplexityInput +
+                                     "' for --perplexity");
     if (names.empty())
       return llvm::createStringError("the model has no output for --perplexity");
   }
@@ -155,7 +168,8 @@ llvm::Error Run::consume(int64_t first, const Outputs &outputs) {
     writtenTypes.resize(sample.size());
     for (auto [tensor, bytes, type] : llvm::zip(sample, written, writtenTypes)) {
       if (type && type != tensor.type)
-        return llvm::createStringError("samples have outputs of different shapes, which cannot be stacked");
+        return llvm::createStringError(
+            "samples have outputs of different shapes, which cannot be stacked");
       type = tensor.type;
       bytes.insert(bytes.end(), tensor.data, tensor.data + tensor.numBytes());
     }
@@ -168,7 +182,8 @@ llvm::Error Run::writeOutputs() {
   for (auto [name, bytes, type] : llvm::zip(names, written, writtenTypes)) {
     auto dtype = getDType(type.getElementType());
     if (!dtype)
-      return llvm::createStringError("output '" + name + "' has an element type that safetensors does not have");
+      return llvm::createStringError("output '" + name +
+                                     "' has an element type that safetensors does not have");
     llvm::SmallVector<int64_t, 4> shape(type.getShape());
     if (model->samples().isStacked())
       shape.insert(shape.begin(), sampleCount);
@@ -185,10 +200,11 @@ llvm::Error Run::writeResults() {
   llvm::json::Object outputs;
   if (reference)
     for (const Reference::Result &result : reference->results())
-      outputs[result.name] = llvm::json::Object{{"sqnr_db", number(result.comparison.sqnr())},
-                                                {"cosine", number(result.comparison.cosine())},
-                                                {"max_abs_error", number(result.comparison.maxAbsError())},
-                                                {"relative_max_error", number(result.comparison.relativeMaxError())}};
+      outputs[result.name] =
+          llvm::json::Object{{"sqnr_db", number(result.comparison.sqnr())},
+                             {"cosine", number(result.comparison.cosine())},
+                             {"max_abs_error", number(result.comparison.maxAbsError())},
+                             {"relative_max_error", number(result.comparison.relativeMaxError())}};
   const ExecutorStatistics &statistics = model->statistics();
   llvm::json::Object results{{"samples", sampleCount},
                              {"seconds", seconds},
@@ -205,24 +221,28 @@ llvm::Error Run::writeResults() {
 
 void Run::printResults() {
   const ExecutorStatistics &statistics = model->statistics();
-  llvm::outs() << llvm::formatv("{0} samples in {1:f2} s (of it {2:f2} s compiling {3} kernels)\n", sampleCount, seconds,
-                                statistics.compileSeconds, statistics.kernelsCompiled);
+  llvm::outs() << llvm::formatv("{0} samples in {1:f2} s (of it {2:f2} s compiling {3} kernels)\n",
+                                sampleCount, seconds, statistics.compileSeconds,
+                                statistics.kernelsCompiled);
   for (const auto &[name, time] : statistics.profile)
     llvm::outs() << llvm::formatv("  {1,8:f3} {0,-28} s\n", name, time);
   if (!statistics.profile.empty())
-    llvm::outs() << llvm::formatv("  linear {0:f3} s, segments {1:f3} s, plan {2:f3} s, {3} steps, {4} nodes\n",
-                                  statistics.linearSeconds, statistics.segmentSeconds, statistics.planSeconds,
-                                  statistics.steps, statistics.operations);
+    llvm::outs() << llvm::formatv(
+        "  linear {0:f3} s, segments {1:f3} s, plan {2:f3} s, {3} steps, {4} nodes\n",
+        statistics.linearSeconds, statistics.segmentSeconds, statistics.planSeconds,
+        statistics.steps, statistics.operations);
   if (reference) {
-    llvm::outs() << llvm::formatv("{0,-24} {1,10} {2,12} {3,14} {4,14}\n", "output", "SQNR dB", "cosine",
-                                  "max abs error", "relative");
+    llvm::outs() << llvm::formatv("{0,-24} {1,10} {2,12} {3,14} {4,14}\n", "output", "SQNR dB",
+                                  "cosine", "max abs error", "relative");
     for (const Reference::Result &result : reference->results())
-      llvm::outs() << llvm::format("%-24s %10.2f %12.8f %14.4g %14.4g\n", result.name.c_str(), result.comparison.sqnr(),
-                                   result.comparison.cosine(), result.comparison.maxAbsError(),
+      llvm::outs() << llvm::format("%-24s %10.2f %12.8f %14.4g %14.4g\n", result.name.c_str(),
+                                   result.comparison.sqnr(), result.comparison.cosine(),
+                                   result.comparison.maxAbsError(),
                                    result.comparison.relativeMaxError());
   }
   if (idsArgument)
-    llvm::outs() << llvm::formatv("perplexity {0:f4} over {1} tokens\n", perplexity.value(), perplexity.tokens());
+    llvm::outs() << llvm::formatv("perplexity {0:f4} over {1} tokens\n", perplexity.value(),
+                                  perplexity.tokens());
 }
 
 llvm::Error Run::run() {
@@ -256,7 +276,8 @@ llvm::Error Run::run() {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, "Runs a model on samples, at any stage of quantization\n");
+  cl::ParseCommandLineOptions(argc, argv,
+                              "Runs a model on samples, at any stage of quantization\n");
   if (llvm::Error error = Run().run()) {
     llvm::errs() << "quant-run: error: " << llvm::toString(std::move(error)) << "\n";
     return 1;

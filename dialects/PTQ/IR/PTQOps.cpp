@@ -33,8 +33,8 @@ static bool compatible(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
 static LogicalResult verifyStatistics(Operation *op, std::optional<StatisticsAttr> statistics,
                                       int64_t channels) {
   if (statistics && !compatible(statistics->getAbsmax().getNumElements(), channels))
-    return op->emitOpError("statistics are of ")
-           << statistics->getAbsmax().getNumElements() << " channels, but the input has " << channels;
+    return op->emitOpError("statistics are of ") << statistics->getAbsmax().getNumElements()
+                                                 << " channels, but the input has " << channels;
   return success();
 }
 
@@ -55,14 +55,14 @@ static LogicalResult verifyLayer(LayerOpInterface op, RankedTensorType result) {
   if (Value bias = op.getBias()) {
     auto type = cast<RankedTensorType>(bias.getType());
     if (!compatible(type.getDimSize(0), op.getOutFeatures()))
-      return op.emitOpError("bias has ")
-             << type.getDimSize(0) << " elements, but there are " << op.getOutFeatures()
-             << " output channels";
+      return op.emitOpError("bias has ") << type.getDimSize(0) << " elements, but there are "
+                                         << op.getOutFeatures() << " output channels";
   }
   return success();
 }
 
-/// The shape of a layer's result: that of `x` with the last dimension replaced by the weight's rows.
+/// The shape of a layer's result: that of `x` with the last dimension replaced by the weight's
+/// rows.
 static LogicalResult reifyLayer(OpBuilder &b, LayerOpInterface op, RankedTensorType result,
                                 ReifiedRankedShapedTypeDims &dims) {
   SmallVector<OpFoldResult> shape;
@@ -99,7 +99,8 @@ int64_t LinearOp::getOutFeatures() { return getWeight().getType().getDimSize(0);
 
 LogicalResult LinearOp::verify() {
   if (!getWeight().getType().hasStaticShape())
-    return emitOpError("weight must have a static shape [out, in], but is ") << getWeight().getType();
+    return emitOpError("weight must have a static shape [out, in], but is ")
+           << getWeight().getType();
   if (failed(verifyStatistics(*this, getStatistics(), getInFeatures())))
     return failure();
   return verifyLayer(*this, getY().getType());

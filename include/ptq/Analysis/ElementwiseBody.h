@@ -15,7 +15,8 @@ bool yieldsCastOfArgument(mlir::Block *body, unsigned index);
 /// True if the block yields the sum of its arguments 0 and 1, in either order and without casts.
 bool yieldsSumOfArguments(mlir::Block *body);
 
-/// True if the block yields c + a·b (in any order) of arguments 0, 1 and 2, a and b perhaps cast first.
+/// True if the block yields c + a·b (in any order) of arguments 0, 1 and 2, a and b perhaps cast
+/// first.
 bool yieldsMultiplyAdd(mlir::Block *body);
 
 } // namespace ptq

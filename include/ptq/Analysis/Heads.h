@@ -9,8 +9,8 @@
 
 namespace ptq {
 
-/// True if `value` reaches a function's result through shape operations and casts only, on at least one path:
-/// the layer that computes it is a head, which rounding leaves float unless it is named.
+/// True if `value` reaches a function's result through shape operations and casts only, on at least
+/// one path: the layer that computes it is a head, which rounding leaves float unless it is named.
 bool isReturnedAsIs(mlir::Value value);
 
 } // namespace ptq

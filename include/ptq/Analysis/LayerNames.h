@@ -11,8 +11,8 @@
 
 namespace ptq {
 
-/// The attribute that names the checkpoint tensor a constant was loaded from, or a function argument is to be
-/// bound to.
+/// The attribute that names the checkpoint tensor a constant was loaded from, or a function
+/// argument is to be bound to.
 inline constexpr llvm::StringLiteral kKeyAttr = "ptq.key";
 /// Marks a constant whose data are, unchanged, those of the checkpoint that was loaded.
 inline constexpr llvm::StringLiteral kMappedAttr = "ptq.mapped";
@@ -23,8 +23,8 @@ inline constexpr llvm::StringLiteral kOutputAttr = "ptq.output";
 inline constexpr llvm::StringLiteral kLayerAttr = "ptq.layer";
 inline constexpr llvm::StringLiteral kDeclinedAttr = "ptq.declined";
 
-/// The checkpoint key of a parameter: `ptq.parameter` of an argument, `ptq.key` of a constant, the symbol of a
-/// global, the key of a resource. Empty if it has none.
+/// The checkpoint key of a parameter: `ptq.parameter` of an argument, `ptq.key` of a constant, the
+/// symbol of a global, the key of a resource. Empty if it has none.
 std::string parameterKey(mlir::Value parameter);
 
 /// Names layers, each name once in a function.
@@ -33,9 +33,9 @@ public:
   /// `aliases` maps keys (of resources, for example) to the names to use in their stead.
   explicit LayerNames(llvm::StringMap<std::string> aliases = {}) : aliases(std::move(aliases)) {}
 
-  /// In order of preference: the attribute `ptq.layer` of `op`; the parameter's key, through the aliases; a
-  /// name location of the operation, then of the parameter; the argument's position. A name already given
-  /// gets a suffix "@2", "@3", ….
+  /// In order of preference: the attribute `ptq.layer` of `op`; the parameter's key, through the
+  /// aliases; a name location of the operation, then of the parameter; the argument's position. A
+  /// name already given gets a suffix "@2", "@3", ….
   std::string name(mlir::Operation *op, mlir::Value parameter);
 
 private:

@@ -17,10 +17,10 @@ namespace ptq {
 /// Which samples a module was calibrated on. Kept on the module as the attribute
 /// `ptq.calibration = {data = "file", function = "main", max_samples = 0 : i64}`.
 struct CalibrationSource {
-  std::string data;           ///< The file, as the user named it.
-  std::string function;       ///< The function the samples are inputs of.
-  int64_t maxSamples = 0;     ///< How many of them; 0 is all.
-  bool pending = false;       ///< They are still to be run for statistics: `pending` in the attribute.
+  std::string data;       ///< The file, as the user named it.
+  std::string function;   ///< The function the samples are inputs of.
+  int64_t maxSamples = 0; ///< How many of them; 0 is all.
+  bool pending = false;   ///< They are still to be run for statistics: `pending` in the attribute.
 
   static std::optional<CalibrationSource> of(mlir::ModuleOp module);
   void attachTo(mlir::ModuleOp module) const;
@@ -29,8 +29,9 @@ struct CalibrationSource {
 /// The function of that name. Error if there is none, or it has no body.
 llvm::Expected<mlir::func::FuncOp> findFunction(mlir::ModuleOp module, llvm::StringRef name);
 
-/// The samples as arguments of the function: [sample][argument]. Errors: an unreadable file, an input that is
-/// missing or has the wrong shape or type, a parameter that is still an argument, no samples.
+/// The samples as arguments of the function: [sample][argument]. Errors: an unreadable file, an
+/// input that is missing or has the wrong shape or type, a parameter that is still an argument, no
+/// samples.
 llvm::Expected<std::vector<std::vector<execution::Tensor>>>
 loadSamples(mlir::func::FuncOp function, const CalibrationSource &source);
 
@@ -39,8 +40,8 @@ llvm::Error runSamples(mlir::func::FuncOp function,
                        llvm::ArrayRef<std::vector<execution::Tensor>> samples,
                        execution::LinearObserver &observer);
 
-/// The value a layer's input is a reshape of: layers with the same one share their input. Reshapes that keep
-/// the last dimension are looked through.
+/// The value a layer's input is a reshape of: layers with the same one share their input. Reshapes
+/// that keep the last dimension are looked through.
 mlir::Value sharedInput(mlir::Value x);
 
 } // namespace ptq

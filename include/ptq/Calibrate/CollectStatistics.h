@@ -24,7 +24,8 @@ llvm::Error collectStatistics(mlir::func::FuncOp function,
                               llvm::ArrayRef<std::vector<execution::Tensor>> samples,
                               const StatisticsDestination &destination = {});
 
-/// Runs the samples that --calibrate remembered, if no pass has yet. Passes that read statistics call this.
+/// Runs the samples that --calibrate remembered, if no pass has yet. Passes that read statistics
+/// call this.
 llvm::Error ensureStatistics(mlir::ModuleOp module);
 
 } // namespace ptq

@@ -20,7 +20,8 @@ public:
   /// With `gram` the Gram matrices too, in² floats for each input.
   explicit StatisticsCollector(bool gram = false) : gram(gram) {}
 
-  /// Takes in all of a layer's input, [tokens, in]. Error: a NaN or infinity, with the layer's name.
+  /// Takes in all of a layer's input, [tokens, in]. Error: a NaN or infinity, with the layer's
+  /// name.
   llvm::Error add(LinearOp layer, numerics::ConstMatrix x);
 
   /// Sets the `statistics` of all layers that were added.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The file a module's statistics came from, which may hold Gram matrices too. Kept on the module as the
-// attribute `ptq.statistics_file`.
+// The file a module's statistics came from, which may hold Gram matrices too. Kept on the module as
+// the attribute `ptq.statistics_file`.
 
 #ifndef PTQ_CALIBRATE_STATISTICSSOURCE_H
 #define PTQ_CALIBRATE_STATISTICSSOURCE_H

@@ -27,8 +27,8 @@ public:
   /// Called before `linear` is evaluated, in program order, with all samples' inputs stacked:
   /// [tokens, in], float32 (converted from 16-bit models). `x` is valid during the call only. A
   /// returned vector replaces the layer's weight from here on, in this run: float32 [out, in].
-  virtual llvm::Expected<std::optional<std::vector<float>>>
-  observe(mlir::Operation *linear, numerics::ConstMatrix x) = 0;
+  virtual llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *linear,
+                                                                    numerics::ConstMatrix x) = 0;
 };
 
 struct ExecutorOptions {
@@ -41,14 +41,14 @@ struct ExecutorOptions {
 
 /// Totals since the executor was made; seconds are wall time.
 struct ExecutorStatistics {
-  int64_t steps = 0;            ///< Steps of the last plan: parts between which samples meet.
-  int64_t operations = 0;       ///< Nodes of the last plan: operations and fused groups of them.
-  int64_t kernelsCompiled = 0;  ///< Distinct kernels that this executor had compiled.
-  double planSeconds = 0;       ///< Analysis of the function, without compilation.
-  double compileSeconds = 0;    ///< Compilation of kernels.
-  double linearSeconds = 0;     ///< Linears and contractions with a weight, conversions included.
-  double segmentSeconds = 0;    ///< Everything else.
-  double observerSeconds = 0;   ///< Inside the observer.
+  int64_t steps = 0;           ///< Steps of the last plan: parts between which samples meet.
+  int64_t operations = 0;      ///< Nodes of the last plan: operations and fused groups of them.
+  int64_t kernelsCompiled = 0; ///< Distinct kernels that this executor had compiled.
+  double planSeconds = 0;      ///< Analysis of the function, without compilation.
+  double compileSeconds = 0;   ///< Compilation of kernels.
+  double linearSeconds = 0;    ///< Linears and contractions with a weight, conversions included.
+  double segmentSeconds = 0;   ///< Everything else.
+  double observerSeconds = 0;  ///< Inside the observer.
   /// Time by kind of operation ("linalg.generic", …), summed over threads; filled if the
   /// environment variable PTQ_EXECUTION_PROFILE is set.
   std::vector<std::pair<std::string, double>> profile;
@@ -64,10 +64,10 @@ public:
   ~Executor();
 
   /// Runs all samples: samples[sample][argument] → [sample][result]. An argument with
-  /// `ptq.parameter`, or one whose data is the same for all of several samples, is taken from the first sample and what
-  /// depends on such arguments only is evaluated once. Errors: no samples, arguments that do not
-  /// fit the function's types, a failed assertion, an index out of range; each names the operation's
-  /// location. Not to be called by two threads at a time.
+  /// `ptq.parameter`, or one whose data is the same for all of several samples, is taken from the
+  /// first sample and what depends on such arguments only is evaluated once. Errors: no samples,
+  /// arguments that do not fit the function's types, a failed assertion, an index out of range;
+  /// each names the operation's location. Not to be called by two threads at a time.
   llvm::Expected<std::vector<std::vector<Tensor>>> run(llvm::ArrayRef<std::vector<Tensor>> samples,
                                                        LinearObserver *observer = nullptr);
 

@@ -31,8 +31,9 @@ private:
 /// exp of the mean negative log-likelihood of the next token.
 class Perplexity {
 public:
-  /// Adds a sample: `logits` [..., S, vocabulary], float; `ids` [..., S], integer. Position i predicts token i + 1, for i
-  /// in 0 … S−2. Errors: shapes that do not fit, S < 2, an id outside the vocabulary.
+  /// Adds a sample: `logits` [..., S, vocabulary], float; `ids` [..., S], integer. Position i
+  /// predicts token i + 1, for i in 0 … S−2. Errors: shapes that do not fit, S < 2, an id outside
+  /// the vocabulary.
   llvm::Error add(const Tensor &logits, const Tensor &ids);
 
   /// NaN before the first sample.

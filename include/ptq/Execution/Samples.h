@@ -15,8 +15,8 @@
 
 namespace ptq::execution {
 
-/// The element type in a safetensors file of an IR element type, if it can be stored there: i1 is Bool, i4 and other
-/// narrow integers take a byte.
+/// The element type in a safetensors file of an IR element type, if it can be stored there: i1 is
+/// Bool, i4 and other narrow integers take a byte.
 std::optional<checkpoint::DType> getDType(mlir::Type elementType);
 
 /// The IR type of a stored element type.
@@ -25,16 +25,18 @@ mlir::Type getElementType(checkpoint::DType dtype, mlir::MLIRContext *context);
 /// The name of argument `index`: its `ptq.parameter` or `ptq.input`, else "arg<index>".
 std::string getArgumentName(mlir::func::FuncOp function, unsigned index);
 
-/// The name of result `index`: its `ptq.output`, else "output", or "output.<index>" if there are several.
+/// The name of result `index`: its `ptq.output`, else "output", or "output.<index>" if there are
+/// several.
 std::string getResultName(mlir::func::FuncOp function, unsigned index);
 
 /// Where the arguments of a function come from.
 class SampleSet {
 public:
-  /// Finds each argument with `ptq.parameter` in `parameters`, each other one in `inputs`, and what is not there in
-  /// the other of the two; either may be null. For an input of shape S the file's tensor has shape S, the same for all samples, or N×S for N samples;
-  /// a dynamic dimension takes any size. Errors list all tensors that are missing, or of another
-  /// type or shape, at once; no input but some N×S means one sample.
+  /// Finds each argument with `ptq.parameter` in `parameters`, each other one in `inputs`, and what
+  /// is not there in the other of the two; either may be null. For an input of shape S the file's
+  /// tensor has shape S, the same for all samples, or N×S for N samples; a dynamic dimension takes
+  /// any size. Errors list all tensors that are missing, or of another type or shape, at once; no
+  /// input but some N×S means one sample.
   static llvm::Expected<SampleSet> open(mlir::func::FuncOp function,
                                         std::shared_ptr<const checkpoint::Checkpoint> parameters,
                                         std::shared_ptr<const checkpoint::Checkpoint> inputs);
@@ -53,8 +55,8 @@ public:
 
 private:
   struct Argument {
-    Tensor tensor;     ///< Of one sample; of the first one if there are several.
-    bool isStacked;    ///< Whether each sample has its own.
+    Tensor tensor;  ///< Of one sample; of the first one if there are several.
+    bool isStacked; ///< Whether each sample has its own.
   };
   std::vector<Argument> arguments;
   int64_t count = 1;

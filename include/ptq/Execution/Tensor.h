@@ -38,8 +38,8 @@ struct Tensor {
 Tensor copyToTensor(mlir::RankedTensorType type, llvm::ArrayRef<char> bytes);
 
 /// The value of a constant: a view of the attribute's data where its layout allows (a resource blob
-/// always), else a copy. The attribute (its context) must outlive a view. Errors: a resource without
-/// data (elided), a blob of the wrong size, an element type that is not stored.
+/// always), else a copy. The attribute (its context) must outlive a view. Errors: a resource
+/// without data (elided), a blob of the wrong size, an element type that is not stored.
 llvm::Expected<Tensor> tensorFromAttribute(mlir::ElementsAttr attribute);
 
 /// Elements of a float tensor (f16, bf16, f32, f64) as float32, rounded half to even.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The ptq dialect: attributes, interfaces and operations. dialects/PTQ/README.md says why they are as they are.
+// The ptq dialect: attributes, interfaces and operations. dialects/PTQ/README.md says why they are
+// as they are.
 
 #ifndef PTQ_IR_PTQ_H
 #define PTQ_IR_PTQ_H

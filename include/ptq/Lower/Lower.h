@@ -17,13 +17,14 @@ void populateLinearToLinalgPatterns(mlir::RewritePatternSet &patterns);
 void populateWeightOnlyLinearToLinalgPatterns(mlir::RewritePatternSet &patterns);
 void populateQuantizeToLinalgPatterns(mlir::RewritePatternSet &patterns);
 
-/// y = x·Wᵀ + b in linalg, accumulated in float32 or, for float64 operands, float64, and rounded once to
-/// `resultType`. x is […, in], weight is [out, in], bias is [out] or null.
+/// y = x·Wᵀ + b in linalg, accumulated in float32 or, for float64 operands, float64, and rounded
+/// once to `resultType`. x is […, in], weight is [out, in], bias is [out] or null.
 mlir::Value buildLinear(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Value weight,
                         mlir::Value bias, mlir::RankedTensorType resultType);
 
 /// `value` converted to another float type; itself if it has that type.
-mlir::Value convertFloat(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, mlir::Type type);
+mlir::Value convertFloat(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
+                         mlir::Type type);
 
 } // namespace ptq
 

@@ -13,13 +13,14 @@
 
 namespace ptq {
 
-/// The options --rtn and --gptq share. An option that the user did not give leaves a layer's mark as it is.
+/// The options --rtn and --gptq share. An option that the user did not give leaves a layer's mark
+/// as it is.
 struct RoundingOptions {
   std::optional<unsigned> bits;
-  std::optional<int64_t> groupSize;         ///< -1: per channel.
-  std::optional<std::string> granularity;   ///< "group", "channel", "tensor".
+  std::optional<int64_t> groupSize;       ///< -1: per channel.
+  std::optional<std::string> granularity; ///< "group", "channel", "tensor".
   std::optional<bool> symmetric;
-  std::optional<bool> mse;                  ///< Nothing: for schemes of 2 bits.
+  std::optional<bool> mse; ///< Nothing: for schemes of 2 bits.
   std::string only, skip;
 };
 
@@ -28,10 +29,11 @@ struct SelectedLayer {
   numerics::WeightScheme scheme;
 };
 
-/// Chooses the layers of `root` in program order; those that stay in float get the attribute `ptq.skipped` with
-/// the reason. Errors: options that make no scheme, patterns that are malformed or match no layer, a group size
-/// that does not divide a layer's width.
-llvm::Expected<std::vector<SelectedLayer>> selectLayers(mlir::Operation *root, const RoundingOptions &options);
+/// Chooses the layers of `root` in program order; those that stay in float get the attribute
+/// `ptq.skipped` with the reason. Errors: options that make no scheme, patterns that are malformed
+/// or match no layer, a group size that does not divide a layer's width.
+llvm::Expected<std::vector<SelectedLayer>> selectLayers(mlir::Operation *root,
+                                                        const RoundingOptions &options);
 
 } // namespace ptq
 

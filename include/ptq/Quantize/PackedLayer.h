@@ -38,7 +38,8 @@ struct PackedWeight {
 
 /// Replaces the layer; its new constants are keyed `<layer>.weight_packed`, `.weight_scale`,
 /// `.weight_zero_point` and `.weight_g_idx`. The float weight goes if nothing else reads it.
-WeightOnlyLinearOp replaceByPacked(LinearOp layer, PackedWeight weight, const RoundingRecord &record);
+WeightOnlyLinearOp replaceByPacked(LinearOp layer, PackedWeight weight,
+                                   const RoundingRecord &record);
 
 } // namespace ptq
 

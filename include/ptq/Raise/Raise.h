@@ -18,15 +18,16 @@ struct RaiseCounts {
   unsigned declined = 0;
 };
 
-/// Raises every linear layer of a function (see --raise-linear). Each declined contraction gets a remark and
-/// the attribute `ptq.declined` with the reason.
+/// Raises every linear layer of a function (see --raise-linear). Each declined contraction gets a
+/// remark and the attribute `ptq.declined` with the reason.
 RaiseCounts raiseLinears(mlir::FunctionOpInterface function, LayerNames &names);
 
-/// Raises the module if it has no linear layer yet. Fails, with an error, if there is none after that either.
+/// Raises the module if it has no linear layer yet. Fails, with an error, if there is none after
+/// that either.
 mlir::LogicalResult ensureRaised(mlir::ModuleOp module);
 
-/// Absorbs what follows a raised layer: a cast of its result, a bias. Returns the layer that stands in its
-/// place, `linear` itself if nothing was absorbed.
+/// Absorbs what follows a raised layer: a cast of its result, a bias. Returns the layer that stands
+/// in its place, `linear` itself if nothing was absorbed.
 LinearOp absorbEpilogue(LinearOp linear, mlir::RewriterBase &rewriter);
 
 } // namespace ptq

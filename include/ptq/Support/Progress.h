@@ -11,8 +11,8 @@
 
 namespace ptq {
 
-/// One line on stderr that is redrawn: what is done, a bar, the current item and the estimated time left. It
-/// is erased at the end. Nothing at all is written where stderr is not a terminal.
+/// One line on stderr that is redrawn: what is done, a bar, the current item and the estimated time
+/// left. It is erased at the end. Nothing at all is written where stderr is not a terminal.
 class Progress {
 public:
   /// `total` items of about equal cost are to come.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Contractions: named forms, transposed and permuted maps, folded views, initial values, 16 and 64 bits.
+// Contractions: named forms, transposed and permuted maps, folded views, initial values, 16 and 64
+// bits.
 
 #include "Run.h"
 
@@ -9,8 +10,8 @@ using namespace ptq::execution;
 using namespace ptq::execution::test;
 
 /// C[b, m, n] = init + Σ_k A[b, m, k]·B[b, k, n].
-static std::vector<float> multiply(const std::vector<float> &a, const std::vector<float> &b, int batch, int m, int n, int k,
-                                   float init = 0) {
+static std::vector<float> multiply(const std::vector<float> &a, const std::vector<float> &b,
+                                   int batch, int m, int n, int k, float init = 0) {
   std::vector<float> c(batch * m * n);
   for (int t = 0; t != batch; ++t)
     for (int i = 0; i != m; ++i)
@@ -36,14 +37,16 @@ TEST(Contraction, MatmulAddsToItsInit) {
   for (float init : {0.0f, 2.5f}) {
     Program program(R"(
       func.func @main(%a: tensor<5x7xf32>, %b: tensor<7x3xf32>) -> tensor<5x3xf32> {
-        %c = arith.constant )" + std::to_string(init) + R"( : f32
+        %c = arith.constant )" +
+                    std::to_string(init) + R"( : f32
         %e = tensor.empty() : tensor<5x3xf32>
         %f = linalg.fill ins(%c : f32) outs(%e : tensor<5x3xf32>) -> tensor<5x3xf32>
         %y = linalg.matmul ins(%a, %b : tensor<5x7xf32>, tensor<7x3xf32>) outs(%f : tensor<5x3xf32>) -> tensor<5x3xf32>
         return %y : tensor<5x3xf32>
       })");
     auto a = randomFloats(35, 1), b = randomFloats(21, 2);
-    auto y = program.run({program.tensor("tensor<5x7xf32>", a), program.tensor("tensor<7x3xf32>", b)});
+    auto y =
+        program.run({program.tensor("tensor<5x7xf32>", a), program.tensor("tensor<7x3xf32>", b)});
     ASSERT_EQ(y.size(), 1u);
     expectNear(y[0], multiply(a, b, 1, 5, 3, 7, init));
   }
@@ -57,12 +60,14 @@ TEST(Contraction, TransposedMaps) {
     for (bool transB : {false, true}) {
       std::string typeA = transA ? "tensor<7x5xf32>" : "tensor<5x7xf32>";
       std::string typeB = transB ? "tensor<3x7xf32>" : "tensor<7x3xf32>";
-      Program program("func.func @main(%a: " + typeA + ", %b: " + typeB + ") -> tensor<5x3xf32> {\n" +
-                      "%c = arith.constant dense<0.0> : tensor<5x3xf32>\n" +
-                      "%y = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> " + (transA ? "(k, m)" : "(m, k)") +
-                      ">, affine_map<(m, n, k) -> " + (transB ? "(n, k)" : "(k, n)") +
-                      ">, affine_map<(m, n, k) -> (m, n)>] ins(%a, %b : " + typeA + ", " + typeB +
-                      ") outs(%c : tensor<5x3xf32>) -> tensor<5x3xf32>\nreturn %y : tensor<5x3xf32>\n}");
+      Program program(
+          "func.func @main(%a: " + typeA + ", %b: " + typeB + ") -> tensor<5x3xf32> {\n" +
+          "%c = arith.constant dense<0.0> : tensor<5x3xf32>\n" +
+          "%y = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> " +
+          (transA ? "(k, m)" : "(m, k)") + ">, affine_map<(m, n, k) -> " +
+          (transB ? "(n, k)" : "(k, n)") +
+          ">, affine_map<(m, n, k) -> (m, n)>] ins(%a, %b : " + typeA + ", " + typeB +
+          ") outs(%c : tensor<5x3xf32>) -> tensor<5x3xf32>\nreturn %y : tensor<5x3xf32>\n}");
       auto y = program.run({program.tensor(typeA, transA ? transpose(a, 5, 7) : a),
                             program.tensor(typeB, transB ? transpose(b, 7, 3) : b)});
       ASSERT_EQ(y.size(), 1u);
@@ -87,7 +92,8 @@ TEST(Contraction, GenericLoopOrder) {
       return %y : tensor<3x5xf32>
     })");
   auto a = randomFloats(35, 1), b = randomFloats(21, 2);
-  auto y = program.run({program.tensor("tensor<5x7xf32>", a), program.tensor("tensor<7x3xf32>", b)});
+  auto y =
+      program.run({program.tensor("tensor<5x7xf32>", a), program.tensor("tensor<7x3xf32>", b)});
   ASSERT_EQ(y.size(), 1u);
   expectNear(y[0], transpose(multiply(a, b, 1, 5, 3, 7), 5, 3));
 }
@@ -102,7 +108,8 @@ TEST(Contraction, TwoReductions) {
       return %y : tensor<5x6xf32>
     })");
   auto a = randomFloats(60, 1), b = randomFloats(72, 2);
-  auto y = program.run({program.tensor("tensor<5x3x4xf32>", a), program.tensor("tensor<6x3x4xf32>", b)});
+  auto y =
+      program.run({program.tensor("tensor<5x3x4xf32>", a), program.tensor("tensor<6x3x4xf32>", b)});
   ASSERT_EQ(y.size(), 1u);
   expectNear(y[0], multiply(a, transpose(b, 6, 12), 1, 5, 6, 12));
 }
@@ -128,8 +135,9 @@ TEST(Contraction, VectorForms) {
   expectNear(y[2], multiply(v, v, 1, 1, 1, 7, 1));
 }
 
-/// Attention's scores for grouped queries: q [1, 6, 4, 8], k [1, 4, 2·8] through expand, transpose, broadcast over groups of
-/// 3 heads, collapse and transpose. All of it is folded into the product's strides.
+/// Attention's scores for grouped queries: q [1, 6, 4, 8], k [1, 4, 2·8] through expand, transpose,
+/// broadcast over groups of 3 heads, collapse and transpose. All of it is folded into the product's
+/// strides.
 TEST(Contraction, FoldsViewsOfItsOperands) {
   Program program(R"(
     func.func @main(%q: tensor<6x4x8xf32>, %k: tensor<4x16xf32>) -> tensor<6x4x4xf32> {
@@ -154,7 +162,8 @@ TEST(Contraction, FoldsViewsOfItsOperands) {
       return %y : tensor<6x4x4xf32>
     })");
   auto q = randomFloats(6 * 4 * 8, 1), k = randomFloats(4 * 16, 2);
-  auto y = program.run({program.tensor("tensor<6x4x8xf32>", q), program.tensor("tensor<4x16xf32>", k)});
+  auto y =
+      program.run({program.tensor("tensor<6x4x8xf32>", q), program.tensor("tensor<4x16xf32>", k)});
   ASSERT_EQ(y.size(), 1u);
   std::vector<float> right(6 * 8 * 4);
   for (int h = 0; h != 6; ++h)
@@ -186,7 +195,8 @@ TEST(Contraction, WeightBroadcastOverTheBatch) {
       return %y : tensor<2x4x3xf32>
     })");
   auto x = randomFloats(64, 1), w = randomFloats(24, 2);
-  auto y = program.run({program.tensor("tensor<2x4x8xf32>", x), program.tensor("tensor<3x8xf32>", w)});
+  auto y =
+      program.run({program.tensor("tensor<2x4x8xf32>", x), program.tensor("tensor<3x8xf32>", w)});
   ASSERT_EQ(y.size(), 1u);
   expectNear(y[0], multiply(x, transpose(w, 3, 8), 1, 8, 3, 8));
 }
@@ -202,7 +212,8 @@ TEST(Contraction, StridedSlicesArePacked) {
       return %y : tensor<5x3xf32>
     })");
   auto a = randomFloats(70, 1), b = randomFloats(84, 2);
-  auto y = program.run({program.tensor("tensor<5x14xf32>", a), program.tensor("tensor<14x6xf32>", b)});
+  auto y =
+      program.run({program.tensor("tensor<5x14xf32>", a), program.tensor("tensor<14x6xf32>", b)});
   std::vector<float> x, w;
   for (int i = 0; i != 35; ++i)
     x.push_back(a[i / 7 * 14 + 1 + i % 7 * 2]);
@@ -229,7 +240,8 @@ TEST(Contraction, HalfOperandsFloatSum) {
     a[i] = (i * 5 % 17 - 8) / 8.f;
   for (int i = 0; i != 21; ++i)
     b[i] = (i * 7 % 13 - 6) / 8.f;
-  auto y = program.run({program.tensor("tensor<5x7xf32>", a), program.tensor("tensor<7x3xf32>", b)});
+  auto y =
+      program.run({program.tensor("tensor<5x7xf32>", a), program.tensor("tensor<7x3xf32>", b)});
   ASSERT_EQ(y.size(), 2u);
   auto expected = multiply(a, b, 1, 5, 3, 7, 0.5f);
   expectNear(y[0], expected, 0);
@@ -244,7 +256,8 @@ TEST(Contraction, DoubleIsDouble) {
       return %y : tensor<1x2xf64>
     })");
   std::vector<double> a{1, 0x1p-40}, b{1, 2, 1, 3};
-  auto y = program.run({program.tensor("tensor<1x2xf64>", a), program.tensor("tensor<2x2xf64>", b)});
+  auto y =
+      program.run({program.tensor("tensor<1x2xf64>", a), program.tensor("tensor<2x2xf64>", b)});
   ASSERT_EQ(y.size(), 1u);
   EXPECT_EQ(y[0].as<double>()[0], 1 + 0x1p-40);
   EXPECT_EQ(y[0].as<double>()[1], 2 + 3 * 0x1p-40);
@@ -260,8 +273,9 @@ TEST(Contraction, IntegersAreLoops) {
   std::vector<int8_t> a{127, -128, 3, 4, 5, -6}, b{127, 1, -128, 2, 5, 6};
   auto y = program.run({program.tensor("tensor<2x3xi8>", a), program.tensor("tensor<3x2xi8>", b)});
   ASSERT_EQ(y.size(), 1u);
-  EXPECT_EQ(y[0].as<int32_t>().vec(), (std::vector<int32_t>{127 * 127 + 128 * 128 + 15, 127 - 256 + 18,
-                                                            4 * 127 - 5 * 128 - 30, 4 + 10 - 36}));
+  EXPECT_EQ(y[0].as<int32_t>().vec(),
+            (std::vector<int32_t>{127 * 127 + 128 * 128 + 15, 127 - 256 + 18,
+                                  4 * 127 - 5 * 128 - 30, 4 + 10 - 36}));
 }
 
 TEST(Contraction, DynamicSizes) {

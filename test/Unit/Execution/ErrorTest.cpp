@@ -27,11 +27,12 @@ TEST(Errors, ArgumentsThatDoNotFit) {
   const char *text = "func.func @main(%x: tensor<2x?xf32>) { return }";
   expectError(text, {"takes 1 arguments, sample 0 has 0"}, oneEmptySample);
   for (const char *type : {"tensor<3x2xf32>", "tensor<2xf32>", "tensor<2x2xi32>"})
-    expectError(text, {"argument 0 of 'main' has type tensor<2x?xf32>", type}, [&](Program &program) {
-      auto ranked = llvm::cast<mlir::RankedTensorType>(program.type(type));
-      std::vector<char> bytes(ranked.getNumElements() * 4);
-      return std::vector<std::vector<Tensor>>{{copyToTensor(ranked, bytes)}};
-    });
+    expectError(text, {"argument 0 of 'main' has type tensor<2x?xf32>", type},
+                [&](Program &program) {
+                  auto ranked = llvm::cast<mlir::RankedTensorType>(program.type(type));
+                  std::vector<char> bytes(ranked.getNumElements() * 4);
+                  return std::vector<std::vector<Tensor>>{{copyToTensor(ranked, bytes)}};
+                });
 }
 
 TEST(Errors, FailedAssertion) {
@@ -126,7 +127,9 @@ TEST(Errors, NameTheSample) {
   for (int64_t id : {0, 4, 5, 7})
     samples.push_back({program.tensor("tensor<2xi64>", std::vector<int64_t>{1, id}), table});
   std::string error = program.error(samples);
-  EXPECT_NE(error.find("sample 2: test.mlir:8:14: 'tensor.extract': index out of range of tensor<5xf32>"), std::string::npos)
+  EXPECT_NE(
+      error.find("sample 2: test.mlir:8:14: 'tensor.extract': index out of range of tensor<5xf32>"),
+      std::string::npos)
       << error;
 }
 
@@ -138,9 +141,11 @@ TEST(Errors, WhatCannotBeCompiled) {
       %b = arith.extf %x : tensor<2xf8E5M2> to tensor<2xf32>
       return %a, %b : tensor<2xf32>, tensor<2xf32>
     })",
-              {"test.mlir:4:12: 'arith.extf'", "cannot be compiled for the CPU"}, [](Program &program) {
+              {"test.mlir:4:12: 'arith.extf'", "cannot be compiled for the CPU"},
+              [](Program &program) {
                 return std::vector<std::vector<Tensor>>{
-                    {program.tensor("tensor<2xf8E5M2>", std::vector<uint8_t>{0, 0}), program.tensor("tensor<2xf32>", {1, 2})}};
+                    {program.tensor("tensor<2xf8E5M2>", std::vector<uint8_t>{0, 0}),
+                     program.tensor("tensor<2xf32>", {1, 2})}};
               });
 }
 

@@ -55,7 +55,8 @@ TEST(Fusion, SoftmaxOfScaledAndMaskedScoresIsOneKernel) {
       return %y : tensor<2x3x40xf32>
     })");
   auto x = randomFloats(240), mask = randomFloats(120, 2);
-  auto y = program.run({program.tensor("tensor<2x3x40xf32>", x), program.tensor("tensor<1x3x40xf32>", mask)});
+  auto y = program.run(
+      {program.tensor("tensor<2x3x40xf32>", x), program.tensor("tensor<1x3x40xf32>", mask)});
   ASSERT_EQ(y.size(), 1u);
   std::vector<float> expected(240);
   for (int row = 0; row != 6; ++row) {
@@ -98,21 +99,23 @@ TEST(Fusion, RotaryEmbedding) {
       return %y : tensor<3x5x8xf32>
     })");
   auto x = randomFloats(120, 1), cos = randomFloats(40, 2), sin = randomFloats(40, 3);
-  auto y = program.run({program.tensor("tensor<5x24xf32>", x), program.tensor("tensor<5x8xf32>", cos),
-                        program.tensor("tensor<5x8xf32>", sin)});
+  auto y =
+      program.run({program.tensor("tensor<5x24xf32>", x), program.tensor("tensor<5x8xf32>", cos),
+                   program.tensor("tensor<5x8xf32>", sin)});
   ASSERT_EQ(y.size(), 1u);
   std::vector<float> expected;
   for (int h = 0; h != 3; ++h)
     for (int t = 0; t != 5; ++t)
       for (int d = 0; d != 8; ++d) {
         auto at = [&](int k) { return x[t * 24 + h * 8 + k]; };
-        expected.push_back(at(d) * cos[t * 8 + d] + (d < 4 ? -at(d + 4) : at(d - 4)) * sin[t * 8 + d]);
+        expected.push_back(at(d) * cos[t * 8 + d] +
+                           (d < 4 ? -at(d + 4) : at(d - 4)) * sin[t * 8 + d]);
       }
   expectNear(y[0], expected);
 }
 
-/// A value that is wanted outside and read inside, a reduction of the first dimension that must not be joined, and a
-/// reader of a value at another place.
+/// A value that is wanted outside and read inside, a reduction of the first dimension that must not
+/// be joined, and a reader of a value at another place.
 TEST(Fusion, KeepsWhatCannotBeJoinedApart) {
   Program program(R"(
     func.func @main(%x: tensor<6x5xf32>) -> (tensor<6x5xf32>, tensor<5xf32>, tensor<6x5xf32>, tensor<6x5xf32>) {
@@ -167,8 +170,9 @@ TEST(Fusion, EqualKernelsAreCompiledOnce) {
     })");
   ExecutorOptions options;
   options.kernels = std::make_shared<KernelCache>();
-  std::vector<std::vector<Tensor>> samples{{program.tensor("tensor<1x8xf32>", randomFloats(8)),
-                                            program.tensor("tensor<8x8xf32>", randomFloats(64, 2))}};
+  std::vector<std::vector<Tensor>> samples{
+      {program.tensor("tensor<1x8xf32>", randomFloats(8)),
+       program.tensor("tensor<8x8xf32>", randomFloats(64, 2))}};
   program.runAll(samples, nullptr, options);
   EXPECT_EQ(program.statistics.kernelsCompiled, 1);
   // Another executor with the same cache compiles nothing.

@@ -13,8 +13,8 @@ using namespace ptq::execution;
 using namespace ptq::execution::test;
 
 /// y = x·wᵀ + b.
-static std::vector<float> linear(const std::vector<float> &x, const std::vector<float> &w, const std::vector<float> &b,
-                                 int in, int out) {
+static std::vector<float> linear(const std::vector<float> &x, const std::vector<float> &w,
+                                 const std::vector<float> &b, int in, int out) {
   std::vector<float> y(x.size() / in * out);
   for (size_t i = 0; i != y.size(); ++i) {
     double sum = b.empty() ? 0 : b[i % out];
@@ -33,8 +33,8 @@ TEST(Layers, Linear) {
       return %y, %z : tensor<2x3x5xf32>, tensor<2x3x5xf32>
     })");
   auto x = randomFloats(48, 1), w = randomFloats(40, 2), b = randomFloats(5, 3);
-  auto y = program.run({program.tensor("tensor<2x3x8xf32>", x), program.tensor("tensor<5x8xf32>", w),
-                        program.tensor("tensor<5xf32>", b)});
+  auto y = program.run({program.tensor("tensor<2x3x8xf32>", x),
+                        program.tensor("tensor<5x8xf32>", w), program.tensor("tensor<5xf32>", b)});
   ASSERT_EQ(y.size(), 2u);
   expectNear(y[0], linear(x, w, {}, 8, 5));
   expectNear(y[1], linear(x, w, b, 8, 5));
@@ -42,11 +42,11 @@ TEST(Layers, Linear) {
 
 TEST(Layers, NarrowLinearRoundsOnce) {
   for (std::string type : {"f16", "bf16"}) {
-    std::string x = "tensor<6x8x" + type + ">", w = "tensor<5x8x" + type + ">", b = "tensor<5x" + type + ">",
-                y = "tensor<6x5x" + type + ">";
+    std::string x = "tensor<6x8x" + type + ">", w = "tensor<5x8x" + type + ">",
+                b = "tensor<5x" + type + ">", y = "tensor<6x5x" + type + ">";
     Program program("func.func @main(%x: " + x + ", %w: " + w + ", %b: " + b + ") -> " + y +
-                    " {\n%y = ptq.linear %x, %w bias %b : (" + x + ", " + w + ", " + b + ") -> " + y + "\nreturn %y : " + y +
-                    "\n}");
+                    " {\n%y = ptq.linear %x, %w bias %b : (" + x + ", " + w + ", " + b + ") -> " +
+                    y + "\nreturn %y : " + y + "\n}");
     auto narrow = [&](float value) {
       return type == "f16" ? checkpoint::floatToHalf(value) : checkpoint::floatToBFloat16(value);
     };
@@ -84,19 +84,23 @@ TEST(Layers, DoubleLinear) {
       return %y : tensor<1x1xf64>
     })");
   std::vector<double> x{1, 0x1p-40}, w{1, 1}, b{0x1p-50};
-  auto y = program.run({program.tensor("tensor<1x2xf64>", x), program.tensor("tensor<1x2xf64>", w), program.tensor("tensor<1xf64>", b)});
+  auto y = program.run({program.tensor("tensor<1x2xf64>", x), program.tensor("tensor<1x2xf64>", w),
+                        program.tensor("tensor<1xf64>", b)});
   ASSERT_EQ(y.size(), 1u);
   EXPECT_EQ(y[0].as<double>()[0], 1 + 0x1p-40 + 0x1p-50);
 }
 
 /// All granularities, with zero points and a group index.
-static void checkWeightOnly(const std::string &scheme, int bits, int scaleRows, int groups, bool asymmetric, bool indexed) {
+static void checkWeightOnly(const std::string &scheme, int bits, int scaleRows, int groups,
+                            bool asymmetric, bool indexed) {
   const int in = 12, out = 3;
   std::string words = std::to_string(numerics::packedWords(in, bits));
-  std::string scales = "tensor<" + std::to_string(scaleRows) + "x" + std::to_string(groups) + "xf32>";
+  std::string scales =
+      "tensor<" + std::to_string(scaleRows) + "x" + std::to_string(groups) + "xf32>";
   std::string zeros = "tensor<" + std::to_string(scaleRows) + "x" + std::to_string(groups) + "xi8>";
   std::string arguments = "%x: tensor<4x12xf32>, %q: tensor<3x" + words + "xi32>, %s: " + scales;
-  std::string operands = "%x, %q, %s", types = "tensor<4x12xf32>, tensor<3x" + words + "xi32>, " + scales;
+  std::string operands = "%x, %q, %s",
+              types = "tensor<4x12xf32>, tensor<3x" + words + "xi32>, " + scales;
   if (asymmetric) {
     arguments += ", %z: " + zeros;
     operands += " zero_points %z";
@@ -107,8 +111,10 @@ static void checkWeightOnly(const std::string &scheme, int bits, int scaleRows, 
     operands += " group_index %g";
     types += ", tensor<12xi32>";
   }
-  Program program("func.func @main(" + arguments + ") -> tensor<4x3xf32> {\n%y = ptq.weight_only_linear " + operands +
-                  " {scheme = " + scheme + "} : (" + types + ") -> tensor<4x3xf32>\nreturn %y : tensor<4x3xf32>\n}");
+  Program program("func.func @main(" + arguments +
+                  ") -> tensor<4x3xf32> {\n%y = ptq.weight_only_linear " + operands +
+                  " {scheme = " + scheme + "} : (" + types +
+                  ") -> tensor<4x3xf32>\nreturn %y : tensor<4x3xf32>\n}");
   std::vector<int8_t> codes(in * out);
   for (int i = 0; i != in * out; ++i)
     codes[i] = (i * 7 + 3) % (1 << bits) - (1 << (bits - 1));
@@ -129,7 +135,8 @@ static void checkWeightOnly(const std::string &scheme, int bits, int scaleRows, 
     }
   auto packed = numerics::packCodes(codes, out, in, bits);
   auto x = randomFloats(48);
-  std::vector<Tensor> inputs{program.tensor("tensor<4x12xf32>", x), program.tensor("tensor<3x" + words + "xi32>", packed),
+  std::vector<Tensor> inputs{program.tensor("tensor<4x12xf32>", x),
+                             program.tensor("tensor<3x" + words + "xi32>", packed),
                              program.tensor(scales, scaleValues)};
   if (asymmetric)
     inputs.push_back(program.tensor(zeros, zeroValues));
@@ -157,7 +164,8 @@ TEST(Layers, GroupIndexOutOfRange) {
     })");
   std::vector<int32_t> index{0, 1, 0, 1, 0, 1, 0, 2};
   std::string error = program.error(std::vector<Tensor>{
-      program.tensor("tensor<1x8xf32>", randomFloats(8)), program.tensor("tensor<1x1xi32>", std::vector<int32_t>{0}),
+      program.tensor("tensor<1x8xf32>", randomFloats(8)),
+      program.tensor("tensor<1x1xi32>", std::vector<int32_t>{0}),
       program.tensor("tensor<1x2xf32>", {1, 1}), program.tensor("tensor<8xi32>", index)});
   EXPECT_NE(error.find("group_index[7] is 2"), std::string::npos) << error;
 }
@@ -172,8 +180,10 @@ TEST(Layers, QuantizeAndDequantizePerToken) {
       return %q, %y : tensor<2x4xi8>, tensor<2x4xf32>
     })");
   float nan = std::nanf("");
-  auto y = program.run({program.tensor("tensor<2x4xf32>", {0.25f, 0.75f, -0.25f, 1000, 5, nan, -1000, 3}),
-                        program.tensor("tensor<2xf32>", {0.5f, 2}), program.tensor("tensor<2xi8>", std::vector<int8_t>{3, -7})});
+  auto y = program.run(
+      {program.tensor("tensor<2x4xf32>", {0.25f, 0.75f, -0.25f, 1000, 5, nan, -1000, 3}),
+       program.tensor("tensor<2xf32>", {0.5f, 2}),
+       program.tensor("tensor<2xi8>", std::vector<int8_t>{3, -7})});
   ASSERT_EQ(y.size(), 2u);
   // 0.5, 1.5 and −0.5 are ties: to even; 2.5 → 2, 1.5 → 2.
   EXPECT_EQ(y[0].as<int8_t>().vec(), (std::vector<int8_t>{3, 5, 3, 127, -5, -7, -128, -5}));
@@ -193,10 +203,12 @@ TEST(Layers, QuantizeGranularities) {
   for (auto &each : cases) {
     std::string scales = std::string("tensor<") + each.shape + "xf32>";
     Program program("func.func @main(%x: tensor<2x4xf32>, %s: " + scales +
-                    ") -> tensor<2x4xi8> {\n%q = ptq.quantize %x, %s {scheme = #ptq.scheme<bits = 8, symmetric, " +
+                    ") -> tensor<2x4xi8> {\n%q = ptq.quantize %x, %s {scheme = #ptq.scheme<bits = "
+                    "8, symmetric, " +
                     each.granularity + ">} : (tensor<2x4xf32>, " + scales +
                     ") -> tensor<2x4xi8>\nreturn %q : tensor<2x4xi8>\n}");
-    auto q = program.run({program.tensor("tensor<2x4xf32>", std::vector<float>(8, 64.f)), program.tensor(scales, each.scales)});
+    auto q = program.run({program.tensor("tensor<2x4xf32>", std::vector<float>(8, 64.f)),
+                          program.tensor(scales, each.scales)});
     ASSERT_EQ(q.size(), 1u);
     EXPECT_EQ(q[0].as<int8_t>().vec(), each.codes) << each.granularity;
   }

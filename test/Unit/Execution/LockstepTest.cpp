@@ -32,9 +32,11 @@ struct Layer {
 class Recorder : public LinearObserver {
 public:
   bool wants(mlir::Operation *linear) override {
-    return wanted.empty() || llvm::is_contained(wanted, llvm::cast<LinearOp>(linear).getLayerName().str());
+    return wanted.empty() ||
+           llvm::is_contained(wanted, llvm::cast<LinearOp>(linear).getLayerName().str());
   }
-  llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *linear, numerics::ConstMatrix x) override {
+  llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *linear,
+                                                            numerics::ConstMatrix x) override {
     auto layer = llvm::cast<LinearOp>(linear);
     std::vector<float> values;
     for (int64_t i = 0; i != x.rows; ++i)
@@ -54,7 +56,8 @@ public:
 
 struct Inputs {
   std::vector<std::vector<float>> x;
-  std::vector<float> w1 = randomFloats(24, 11), w2 = randomFloats(24, 12), head = randomFloats(36, 13);
+  std::vector<float> w1 = randomFloats(24, 11), w2 = randomFloats(24, 12),
+                     head = randomFloats(36, 13);
 
   explicit Inputs(int samples) {
     for (int i = 0; i != samples; ++i)
@@ -70,7 +73,8 @@ struct Inputs {
     return samples;
   }
 
-  static std::vector<float> linear(const std::vector<float> &x, const std::vector<float> &w, int in) {
+  static std::vector<float> linear(const std::vector<float> &x, const std::vector<float> &w,
+                                   int in) {
     int out = w.size() / in;
     std::vector<float> y;
     for (size_t i = 0; i != x.size() / in; ++i)
@@ -177,7 +181,9 @@ TEST(Lockstep, ObserverErrorsAreReported) {
     auto y = (*executor)->run(samples, &recorder);
     ASSERT_FALSE(bool(y));
     std::string message = llvm::toString(y.takeError());
-    EXPECT_NE(message.find(mode == "fails" ? "the observer failed" : "has 3 elements instead of 24"), std::string::npos)
+    EXPECT_NE(
+        message.find(mode == "fails" ? "the observer failed" : "has 3 elements instead of 24"),
+        std::string::npos)
         << message;
   }
   // The executor is still usable.

@@ -65,14 +65,16 @@ TEST(Loops, IndicesAndIntegers) {
 static void checkMath(const char *operation, double (*expected)(double), double from, double to) {
   for (const char *type : {"f32", "f64"}) {
     std::string t = type;
-    Program program("func.func @main(%x: tensor<1003x" + t + ">) -> tensor<1003x" + t + "> {\n %y = " + operation +
-                    " %x : tensor<1003x" + t + ">\n return %y : tensor<1003x" + t + ">\n}");
+    Program program("func.func @main(%x: tensor<1003x" + t + ">) -> tensor<1003x" + t +
+                    "> {\n %y = " + operation + " %x : tensor<1003x" + t +
+                    ">\n return %y : tensor<1003x" + t + ">\n}");
     std::vector<double> x(1003);
     for (size_t i = 0; i != x.size(); ++i)
       x[i] = from + (to - from) * i / 1002;
     std::vector<float> x32(x.begin(), x.end());
     bool isFloat = t == "f32";
-    auto y = program.run({isFloat ? program.tensor("tensor<1003xf32>", x32) : program.tensor("tensor<1003xf64>", x)});
+    auto y = program.run({isFloat ? program.tensor("tensor<1003xf32>", x32)
+                                  : program.tensor("tensor<1003xf64>", x)});
     ASSERT_EQ(y.size(), 1u);
     for (size_t i = 0; i != x.size(); ++i) {
       double reference = expected(isFloat ? x32[i] : x[i]);
@@ -92,8 +94,10 @@ TEST(Loops, MathFunctions) {
   checkMath("math.sqrt", std::sqrt, 0, 50);
   checkMath("math.absf", std::fabs, -3, 3);
   checkMath("math.cos", std::cos, -1.5, 1.5);
-  checkMath("math.rsqrt", [](double x) { return 1 / std::sqrt(x); }, 0.01, 50);
-  checkMath("arith.negf", [](double x) { return -x; }, -3, 3);
+  checkMath(
+      "math.rsqrt", [](double x) { return 1 / std::sqrt(x); }, 0.01, 50);
+  checkMath(
+      "arith.negf", [](double x) { return -x; }, -3, 3);
 }
 
 TEST(Loops, Powers) {
@@ -144,10 +148,13 @@ static void checkReduction(unsigned dim, const char *combine, float (*expected)(
   Program program("func.func @main(%x: tensor<5x6x37xf32>) -> " + type + " {\n" +
                   "%one = arith.constant 1.0 : f32\n%e = tensor.empty() : " + type +
                   "\n%f = linalg.fill ins(%one : f32) outs(%e : " + type + ") -> " + type +
-                  "\n%y = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (" +
-                  kept + ")>], iterator_types = [" + iterators + "]} ins(%x : tensor<5x6x37xf32>) outs(%f : " + type +
-                  ") {\n^bb0(%a: f32, %o: f32):\n%r = " + combine + " %a, %o : f32\nlinalg.yield %r : f32\n} -> " +
-                  type + "\nreturn %y : " + type + "\n}");
+                  "\n%y = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, "
+                  "affine_map<(i, j, k) -> (" +
+                  kept + ")>], iterator_types = [" + iterators +
+                  "]} ins(%x : tensor<5x6x37xf32>) outs(%f : " + type +
+                  ") {\n^bb0(%a: f32, %o: f32):\n%r = " + combine +
+                  " %a, %o : f32\nlinalg.yield %r : f32\n} -> " + type + "\nreturn %y : " + type +
+                  "\n}");
   auto x = randomFloats(5 * 6 * 37);
   auto y = program.run({program.tensor("tensor<5x6x37xf32>", x)});
   ASSERT_EQ(y.size(), 1u);
@@ -281,7 +288,8 @@ TEST(Loops, Gather) {
   Program program(gather);
   auto table = randomFloats(20);
   std::vector<int64_t> ids{4, 0, 3, 1, 1, 2};
-  auto y = program.run({program.tensor("tensor<2x3xi64>", ids), program.tensor("tensor<5x4xf32>", table)});
+  auto y = program.run(
+      {program.tensor("tensor<2x3xi64>", ids), program.tensor("tensor<5x4xf32>", table)});
   ASSERT_EQ(y.size(), 1u);
   for (int i = 0; i != 24; ++i)
     EXPECT_EQ(y[0].as<float>()[i], table[ids[i / 4] * 4 + i % 4]);
@@ -290,11 +298,13 @@ TEST(Loops, Gather) {
 TEST(Loops, GatherOutOfRange) {
   Program program(gather);
   auto table = program.tensor("tensor<5x4xf32>", randomFloats(20));
-  for (auto [id, message] : {std::pair<int64_t, std::string>(5, "id must be smaller than the table"),
-                             {-1, "id must not be negative"},
-                             {INT64_MAX, "id must be smaller than the table"}}) {
+  for (auto [id, message] :
+       {std::pair<int64_t, std::string>(5, "id must be smaller than the table"),
+        {-1, "id must not be negative"},
+        {INT64_MAX, "id must be smaller than the table"}}) {
     std::vector<int64_t> ids{0, 1, 2, id, 4, 0};
-    std::string error = program.error(std::vector<Tensor>{program.tensor("tensor<2x3xi64>", ids), table});
+    std::string error =
+        program.error(std::vector<Tensor>{program.tensor("tensor<2x3xi64>", ids), table});
     // The bounds of tensor.extract are checked as well; the first check that fails is reported.
     EXPECT_NE(error.find(message), std::string::npos) << error;
     EXPECT_NE(error.find("test.mlir:"), std::string::npos) << error;
@@ -307,14 +317,15 @@ TEST(Loops, IntegerDivision) {
       %z = arith.divsi %x, %y : tensor<4xi32>
       return %z : tensor<4xi32>
     })");
-  std::vector<int32_t> x{7, -7, INT32_MIN, 9}, y{2, 2, 1, -4}, zero{1, 0, 1, 1}, overflow{1, 1, -1, 1};
+  std::vector<int32_t> x{7, -7, INT32_MIN, 9}, y{2, 2, 1, -4}, zero{1, 0, 1, 1},
+      overflow{1, 1, -1, 1};
   auto z = program.run({program.tensor("tensor<4xi32>", x), program.tensor("tensor<4xi32>", y)});
   ASSERT_EQ(z.size(), 1u);
   for (int i = 0; i != 4; ++i)
     EXPECT_EQ(z[0].as<int32_t>()[i], x[i] / y[i]);
   for (auto &divisor : {zero, overflow}) {
-    std::string error =
-        program.error(std::vector<Tensor>{program.tensor("tensor<4xi32>", x), program.tensor("tensor<4xi32>", divisor)});
+    std::string error = program.error(std::vector<Tensor>{
+        program.tensor("tensor<4xi32>", x), program.tensor("tensor<4xi32>", divisor)});
     EXPECT_NE(error.find("integer division by zero or overflow"), std::string::npos) << error;
   }
 }
@@ -323,8 +334,9 @@ TEST(Loops, IntegerDivision) {
 template <typename Widen, typename Narrow>
 static void checkNarrowFloats(const char *type, Widen widen, Narrow narrow) {
   std::string t = std::string("tensor<99x") + type + ">";
-  Program program("func.func @main(%x: " + t + ", %y: " + t + ", %z: " + t + ") -> " + t + " {\n%p = arith.mulf %x, %y : " +
-                  t + "\n%s = arith.addf %p, %z : " + t + "\nreturn %s : " + t + "\n}");
+  Program program("func.func @main(%x: " + t + ", %y: " + t + ", %z: " + t + ") -> " + t +
+                  " {\n%p = arith.mulf %x, %y : " + t + "\n%s = arith.addf %p, %z : " + t +
+                  "\nreturn %s : " + t + "\n}");
   auto x = randomFloats(99, 1), y = randomFloats(99, 2), z = randomFloats(99, 3);
   std::vector<uint16_t> bits[3];
   for (int i = 0; i != 99; ++i) {
@@ -332,7 +344,8 @@ static void checkNarrowFloats(const char *type, Widen widen, Narrow narrow) {
     bits[1].push_back(narrow(y[i]));
     bits[2].push_back(narrow(z[i]));
   }
-  auto s = program.run({program.tensor(t, bits[0]), program.tensor(t, bits[1]), program.tensor(t, bits[2])});
+  auto s = program.run(
+      {program.tensor(t, bits[0]), program.tensor(t, bits[1]), program.tensor(t, bits[2])});
   ASSERT_EQ(s.size(), 1u);
   for (int i = 0; i != 99; ++i) {
     float product = widen(narrow(widen(bits[0][i]) * widen(bits[1][i])));
@@ -352,7 +365,8 @@ TEST(Loops, TruncationRoundsHalfToEven) {
       %h = arith.truncf %x : tensor<4xf32> to tensor<4xf16>
       return %b, %h : tensor<4xbf16>, tensor<4xf16>
     })");
-  std::vector<float> x{1.00390625f /* 1 + 2^-8 */, 1.01171875f /* 1 + 3·2^-8 */, 1.00048828125f /* 1 + 2^-11 */, 1e-40f};
+  std::vector<float> x{1.00390625f /* 1 + 2^-8 */, 1.01171875f /* 1 + 3·2^-8 */,
+                       1.00048828125f /* 1 + 2^-11 */, 1e-40f};
   auto y = program.run({program.tensor("tensor<4xf32>", x)});
   ASSERT_EQ(y.size(), 2u);
   for (int i = 0; i != 4; ++i) {

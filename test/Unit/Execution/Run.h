@@ -8,13 +8,13 @@
 #include "ptq/Execution/Executor.h"
 #include "ptq/IR/PTQ.h"
 
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Parser/Parser.h"
 #include "gtest/gtest.h"
 
@@ -26,10 +26,12 @@ namespace ptq::execution::test {
 class Program {
 public:
   explicit Program(llvm::StringRef text) {
-    context.loadDialect<mlir::arith::ArithDialect, mlir::cf::ControlFlowDialect, mlir::func::FuncDialect,
-                        mlir::linalg::LinalgDialect, mlir::math::MathDialect, mlir::ml_program::MLProgramDialect,
+    context.loadDialect<mlir::arith::ArithDialect, mlir::cf::ControlFlowDialect,
+                        mlir::func::FuncDialect, mlir::linalg::LinalgDialect,
+                        mlir::math::MathDialect, mlir::ml_program::MLProgramDialect,
                         mlir::scf::SCFDialect, mlir::tensor::TensorDialect, PTQDialect>();
-    module = mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context), "test.mlir");
+    module =
+        mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context), "test.mlir");
     if (!module)
       ADD_FAILURE() << "the test's IR does not parse";
   }
@@ -41,8 +43,10 @@ public:
   /// A tensor of the given type, e.g. "tensor<2x3xf32>", with these elements.
   template <typename T> Tensor tensor(llvm::StringRef typeText, llvm::ArrayRef<T> values) {
     auto ranked = llvm::cast<mlir::RankedTensorType>(type(typeText));
-    EXPECT_EQ(ranked.getNumElements() * *elementBytes(ranked.getElementType()), int64_t(values.size() * sizeof(T)));
-    return copyToTensor(ranked, {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T)});
+    EXPECT_EQ(ranked.getNumElements() * *elementBytes(ranked.getElementType()),
+              int64_t(values.size() * sizeof(T)));
+    return copyToTensor(ranked,
+                        {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T)});
   }
   template <typename T> Tensor tensor(llvm::StringRef typeText, const std::vector<T> &values) {
     return tensor(typeText, llvm::ArrayRef<T>(values));
@@ -52,7 +56,8 @@ public:
   }
 
   /// The results for several samples; a failure of the test if there is an error.
-  std::vector<std::vector<Tensor>> runAll(llvm::ArrayRef<std::vector<Tensor>> samples, LinearObserver *observer = nullptr,
+  std::vector<std::vector<Tensor>> runAll(llvm::ArrayRef<std::vector<Tensor>> samples,
+                                          LinearObserver *observer = nullptr,
                                           ExecutorOptions options = {}) {
     auto executor = Executor::create(function(), std::move(options));
     if (!executor) {
@@ -99,7 +104,8 @@ inline std::vector<float> randomFloats(size_t n, unsigned seed = 1) {
 }
 
 /// Expects |a − b| ≤ tolerance · max |b|, element by element.
-inline void expectNear(const Tensor &actual, llvm::ArrayRef<float> expected, float tolerance = 1e-6f) {
+inline void expectNear(const Tensor &actual, llvm::ArrayRef<float> expected,
+                       float tolerance = 1e-6f) {
   ASSERT_EQ(actual.numElements(), static_cast<int64_t>(expected.size()));
   std::vector<float> values(expected.size());
   convertToFloat(actual, values);

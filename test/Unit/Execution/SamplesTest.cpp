@@ -17,11 +17,14 @@ using namespace ptq::execution::test;
 namespace {
 class Files : public testing::Test {
 protected:
-  void SetUp() override { ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("ptq-samples", folder)); }
+  void SetUp() override {
+    ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("ptq-samples", folder));
+  }
   void TearDown() override { llvm::sys::fs::remove_directories(folder); }
 
   template <typename T>
-  void add(std::string name, checkpoint::DType dtype, llvm::ArrayRef<int64_t> shape, const std::vector<T> &values) {
+  void add(std::string name, checkpoint::DType dtype, llvm::ArrayRef<int64_t> shape,
+           const std::vector<T> &values) {
     auto &bytes = storage.emplace_back(values.size() * sizeof(T));
     memcpy(bytes.data(), values.data(), bytes.size());
     entries.push_back({std::move(name), dtype, {shape.begin(), shape.end()}, bytes});
@@ -92,8 +95,9 @@ TEST_F(Files, AllProblemsAtOnce) {
   auto set = SampleSet::open(program.function(), parameters, write("x.safetensors"));
   ASSERT_FALSE(bool(set));
   std::string message = llvm::toString(set.takeError());
-  for (const char *part : {"parameter 'layer.weight' is missing (is it 'model.layer.weight'?)",
-                           "'ids' is I32 [2, 1, 3], the function takes tensor<1x3xi64>", "'arg2' is F32 [2, 2, 2]"})
+  for (const char *part :
+       {"parameter 'layer.weight' is missing (is it 'model.layer.weight'?)",
+        "'ids' is I32 [2, 1, 3], the function takes tensor<1x3xi64>", "'arg2' is F32 [2, 2, 2]"})
     EXPECT_NE(message.find(part), std::string::npos) << message;
 }
 

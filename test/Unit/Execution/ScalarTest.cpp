@@ -30,9 +30,11 @@ TEST(Scalars, SizesArithmeticAndElements) {
   std::vector<uint16_t> halves{0, 0x3E00 /* 1.5 */};
   Tensor f = program.tensor("tensor<2xf16>", halves);
   for (int64_t n : {2, 5}) {
-    auto y = program.run({program.tensor("tensor<" + std::to_string(n) + "x3xf32>", randomFloats(3 * n)), f});
+    auto y = program.run(
+        {program.tensor("tensor<" + std::to_string(n) + "x3xf32>", randomFloats(3 * n)), f});
     ASSERT_EQ(y.size(), 2u);
-    EXPECT_EQ(y[0].as<int64_t>().vec(), (std::vector<int64_t>{n, 3 * n, 3, std::min<int64_t>(n, 3)}));
+    EXPECT_EQ(y[0].as<int64_t>().vec(),
+              (std::vector<int64_t>{n, 3 * n, 3, std::min<int64_t>(n, 3)}));
     EXPECT_EQ(y[1].as<float>()[0], 3);
   }
 }
@@ -64,8 +66,10 @@ TEST(Scalars, CapturedByKernels) {
   Program program(dynamicLoop);
   for (auto [m, n] : {std::pair(3, 4), std::pair(2, 1), std::pair(1, 9)}) {
     auto x = randomFloats(m * n, 1), y = randomFloats(n, 2);
-    auto z = program.run({program.tensor("tensor<" + std::to_string(m) + "x" + std::to_string(n) + "xf32>", x),
-                          program.tensor("tensor<" + std::to_string(n) + "xf32>", y), program.tensor("tensor<f32>", {0.5f})});
+    auto z = program.run(
+        {program.tensor("tensor<" + std::to_string(m) + "x" + std::to_string(n) + "xf32>", x),
+         program.tensor("tensor<" + std::to_string(n) + "xf32>", y),
+         program.tensor("tensor<f32>", {0.5f})});
     ASSERT_EQ(z.size(), 1u);
     std::vector<float> expected = x;
     for (int j = 0; j != n; ++j)
@@ -76,9 +80,9 @@ TEST(Scalars, CapturedByKernels) {
 
 TEST(Scalars, DynamicSizesThatDisagree) {
   Program program(dynamicLoop);
-  std::string error = program.error(std::vector<Tensor>{program.tensor("tensor<3x4xf32>", randomFloats(12)),
-                                                        program.tensor("tensor<2xf32>", {1, 2}),
-                                                        program.tensor("tensor<f32>", {1})});
+  std::string error = program.error(std::vector<Tensor>{
+      program.tensor("tensor<3x4xf32>", randomFloats(12)), program.tensor("tensor<2xf32>", {1, 2}),
+      program.tensor("tensor<f32>", {1})});
   EXPECT_NE(error.find("the operands' sizes do not agree"), std::string::npos) << error;
 }
 
@@ -91,6 +95,7 @@ TEST(Scalars, DivisionByZeroIsAnError) {
       %y = tensor.from_elements %q : tensor<i64>
       return %y : tensor<i64>
     })");
-  std::string error = program.error(std::vector<Tensor>{program.tensor("tensor<i64>", std::vector<int64_t>{0})});
+  std::string error =
+      program.error(std::vector<Tensor>{program.tensor("tensor<i64>", std::vector<int64_t>{0})});
   EXPECT_NE(error.find("test.mlir:5:12: 'arith.divsi'"), std::string::npos) << error;
 }

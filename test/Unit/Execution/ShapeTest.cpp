@@ -2,8 +2,8 @@
 //
 // Reshapes, transposes, slices, concatenation, padding.
 
-#include "Run.h"
 #include "../../../lib/Execution/StridedCopy.h"
+#include "Run.h"
 
 using namespace ptq;
 using namespace ptq::execution;
@@ -36,20 +36,22 @@ TEST(StridedCopy, AllPermutations) {
       for (int64_t b = 0; b != permuted[1]; ++b)
         for (int64_t c = 0; c != permuted[2]; ++c)
           for (int64_t d = 0; d != permuted[3]; ++d)
-            ASSERT_EQ(to[next++], from[a * permutedStrides[0] + b * permutedStrides[1] + c * permutedStrides[2] +
-                                       d * permutedStrides[3]]);
+            ASSERT_EQ(to[next++], from[a * permutedStrides[0] + b * permutedStrides[1] +
+                                       c * permutedStrides[2] + d * permutedStrides[3]]);
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
 TEST(StridedCopy, BroadcastsNegativeStridesAndWidths) {
   std::vector<uint16_t> from{1, 2, 3}, to(6);
-  copyStrided(reinterpret_cast<char *>(to.data()), {3, 1}, reinterpret_cast<const char *>(from.data() + 2), {0, -1}, {2, 3}, 2);
+  copyStrided(reinterpret_cast<char *>(to.data()), {3, 1},
+              reinterpret_cast<const char *>(from.data() + 2), {0, -1}, {2, 3}, 2);
   EXPECT_EQ(to, (std::vector<uint16_t>{3, 2, 1, 3, 2, 1}));
   std::vector<uint8_t> bytes(4, 9);
   copyStrided(reinterpret_cast<char *>(bytes.data()), {1}, "a", {0}, {0}, 1);
   EXPECT_EQ(bytes, std::vector<uint8_t>(4, 9));
   std::vector<uint64_t> wide{5, 6}, wideTo(2);
-  copyStrided(reinterpret_cast<char *>(wideTo.data()), {1}, reinterpret_cast<const char *>(wide.data()), {1}, {2}, 8);
+  copyStrided(reinterpret_cast<char *>(wideTo.data()), {1},
+              reinterpret_cast<const char *>(wide.data()), {1}, {2}, 8);
   EXPECT_EQ(wideTo, wide);
 }
 
@@ -67,7 +69,9 @@ TEST(Shapes, ReshapesShareTheirData) {
   for (const Tensor &tensor : y)
     EXPECT_EQ(tensor.data, x.data);
   EXPECT_EQ(y[2].type.getShape().vec(), (std::vector<int64_t>{4, 3}));
-  EXPECT_NE(program.error(std::vector<Tensor>{x, program.tensor("tensor<2xi64>", std::vector<int64_t>{5, 3})})
+  EXPECT_NE(program
+                .error(std::vector<Tensor>{
+                    x, program.tensor("tensor<2xi64>", std::vector<int64_t>{5, 3})})
                 .find("cannot reshape [2x6] to [5x3]"),
             std::string::npos);
 }
@@ -104,8 +108,11 @@ static const char *const cache = R"(
 
 TEST(Shapes, DynamicSlices) {
   Program program(cache);
-  auto scalar = [&](int64_t value) { return program.tensor("tensor<i64>", std::vector<int64_t>{value}); };
-  Tensor cacheTensor = program.tensor("tensor<5x2xf32>", count(10)), row = program.tensor("tensor<1x2xf32>", {-1, -2});
+  auto scalar = [&](int64_t value) {
+    return program.tensor("tensor<i64>", std::vector<int64_t>{value});
+  };
+  Tensor cacheTensor = program.tensor("tensor<5x2xf32>", count(10)),
+         row = program.tensor("tensor<1x2xf32>", {-1, -2});
   auto y = program.run({cacheTensor, row, scalar(3), scalar(2)});
   ASSERT_EQ(y.size(), 2u);
   expectNear(y[0], {0, 1, 2, 3, 4, 5, -1, -2, 8, 9}, 0);
@@ -114,7 +121,8 @@ TEST(Shapes, DynamicSlices) {
   // The argument is not written to.
   EXPECT_EQ(cacheTensor.as<float>()[6], 6);
   for (auto [position, size] : {std::pair(5, 0), std::pair(-1, 0), std::pair(3, 3)}) {
-    std::string error = program.error(std::vector<Tensor>{cacheTensor, row, scalar(position), scalar(size)});
+    std::string error =
+        program.error(std::vector<Tensor>{cacheTensor, row, scalar(position), scalar(size)});
     EXPECT_NE(error.find("is not within a tensor of shape [5x2]"), std::string::npos) << error;
   }
 }
@@ -142,7 +150,8 @@ TEST(Shapes, InsertIntoEmptyAndStrided) {
       %b = tensor.insert_slice %y into %a[1] [2] [2] : tensor<2xf32> into tensor<4xf32>
       return %b : tensor<4xf32>
     })");
-  auto y = program.run({program.tensor("tensor<2xf32>", {1, 2}), program.tensor("tensor<2xf32>", {3, 4})});
+  auto y = program.run(
+      {program.tensor("tensor<2xf32>", {1, 2}), program.tensor("tensor<2xf32>", {3, 4})});
   ASSERT_EQ(y.size(), 1u);
   expectNear(y[0], {1, 3, 2, 4}, 0);
 }
