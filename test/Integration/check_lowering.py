@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs quantized models as packed layers and lowered to linalg: the two must agree.
+
+  check_lowering.py TOOLS_DIR MODELS_DIR MLIR_OPT
+
+The packed layers are executed by lib/Numerics, the lowered ones by unpacking in IR, which stock mlir-opt must read.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+SCHEMES = {
+    "tiny": ["bits=4 group-size=64", "bits=2 group-size=32 symmetric=false", "bits=8 granularity=tensor",
+             "bits=5 group-size=-1 symmetric=false"],
+    "opt": ["bits=3 group-size=16 symmetric=false", "bits=4 group-size=-1"],
+    "gpt2": ["bits=6 group-size=32", "bits=7 granularity=tensor symmetric=false"],
+    "mistral_f16": ["bits=4 group-size=16", "bits=3 group-size=16 symmetric=false"],
+    "llama_dyn": ["bits=4 group-size=8 symmetric=false"],
+}
+
+
+def run(*command):
+    result = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    if result.returncode:
+        sys.exit(f"failed: {' '.join(map(str, command))}\n{result.stderr[-2000:]}")
+
+
+def check(tools, mlir_opt, folder, passes, work):
+    packed, lowered, weights = work / "packed.mlir", work / "lowered.mlir", work / "packed.safetensors"
+    out, io = work / "result.json", folder / "io.safetensors"
+    run(tools / "quant-opt", folder / "model.mlir", f"--load-parameters=file={folder / 'weights.safetensors'}",
+        *passes, f"--save-parameters=file={weights}", "-o", packed)
+    assert "ptq.weight_only_linear" in packed.read_text()
+    run(tools / "quant-opt", packed, "--ptq-to-linalg", "-o", lowered)
+    run(mlir_opt, lowered, "-o", "/dev/null")
+    run(tools / "quant-run", lowered, f"--parameters={weights}", f"--inputs={io}", f"--reference={packed}",
+        f"--reference-parameters={weights}", f"--json={out}")
+    error = max(o["relative_max_error"] for o in json.loads(out.read_text())["outputs"].values())
+    bound = 1e-3 if "f16" in folder.name else 1e-6
+    print(f"{folder.name} {' '.join(passes)}: {error:.2g}", flush=True)
+    return error <= bound
+
+
+if __name__ == "__main__":
+    tools, models = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    mlir_opt = sys.argv[3]
+    good = True
+    with tempfile.TemporaryDirectory() as work:
+        for name, schemes in SCHEMES.items():
+            for scheme in schemes:
+                good &= check(tools, mlir_opt, models / name, [f"--rtn={scheme}"], pathlib.Path(work))
+        # Groups that are no consecutive channels.
+        tiny = models / "tiny"
+        good &= check(tools, mlir_opt, tiny,
+                      [f"--calibrate=data={tiny / 'calibration.txt'} max-samples=4",
+                       "--gptq=bits=3 group-size=64 symmetric=false order=act"], pathlib.Path(work))
+    sys.exit(not good)
