@@ -282,11 +282,6 @@ llvm::Error GptqPass::quantize() {
           .Default(std::nullopt);
   if (!columnOrder)
     return llvm::createStringError("order is group-aware, act or none, not '" + order + "'");
-  std::optional<bool> search;
-  if (mse == "true" || mse == "false")
-    search = mse == "true";
-  else if (mse != "auto")
-    return llvm::createStringError("mse is true, false or auto, not '" + mse + "'");
   if (!(damp >= 0.0 && damp <= 1.0))
     return llvm::createStringError("damp is a share of the diagonal's mean between 0 and 1");
 
@@ -304,7 +299,7 @@ llvm::Error GptqPass::quantize() {
     root = *function;
   }
   auto layers = selectLayers(
-      root, makeRoundingOptions(bits, groupSize, granularity, symmetric, search, only, skip));
+      root, makeRoundingOptions(bits, groupSize, granularity, symmetric, mse, only, skip));
   if (!layers)
     return layers.takeError();
   if (layers->empty())

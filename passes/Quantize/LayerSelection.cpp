@@ -71,7 +71,7 @@ static llvm::Expected<numerics::WeightScheme> resolveScheme(LinearOp layer,
   numerics::WeightScheme scheme = markedScheme(layer);
   if (options.bits)
     scheme.bits = *options.bits;
-  scheme.mse = options.mse.value_or(scheme.bits == 2);
+  scheme.mse = options.mse;
   if (options.symmetric)
     scheme.symmetric = *options.symmetric;
   if (options.groupSize) {

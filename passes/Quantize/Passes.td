@@ -71,13 +71,13 @@ def Gptq : Pass<"gptq", "::mlir::ModuleOp"> {
     is rounded to nearest, with a warning that names it.
 
     The scales of a group are taken when its first channel is reached, from the weights as corrected so far;
-    `static-groups` takes them from the original weights. With 2 bits the range of a group is searched (`mse`):
-    four levels over the full range waste most of them.
+    `static-groups` takes them from the original weights. The range of a group need not be that of its weights:
+    `mse` searches the one that rounds them best (perplexity of SmolLM2-135M with 4 bits in groups of 64: 17.5
+    with the search, 18.2 without).
   }];
   let options = RoundingOptions # [
-    Option<"mse", "mse", "std::string", /*default=*/"\"auto\"",
-           "Search the range of each group that minimises the rounding error's 2.4-norm: true, false, or auto, "
-           "which is true for 2 bits">,
+    Option<"mse", "mse", "bool", /*default=*/"true",
+           "Search the range of each group that minimises the rounding error's 2.4-norm">,
     Option<"damp", "damp", "double", /*default=*/"0.05", "Damping, as a share of the mean of the diagonal">,
     Option<"order", "order", "std::string", /*default=*/"\"group-aware\"",
            "Order of the input channels: group-aware, act or none">,

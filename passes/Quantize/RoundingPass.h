@@ -21,9 +21,8 @@ std::optional<T> givenValue(const mlir::Pass::Option<T> &option, const T &defaul
 inline RoundingOptions makeRoundingOptions(const mlir::Pass::Option<unsigned> &bits,
                                            const mlir::Pass::Option<int64_t> &groupSize,
                                            const mlir::Pass::Option<std::string> &granularity,
-                                           const mlir::Pass::Option<bool> &symmetric,
-                                           std::optional<bool> mse, std::string only,
-                                           std::string skip) {
+                                           const mlir::Pass::Option<bool> &symmetric, bool mse,
+                                           std::string only, std::string skip) {
   return {givenValue<unsigned>(bits, 4),
           givenValue<int64_t>(groupSize, 128),
           givenValue<std::string>(granularity, "group"),

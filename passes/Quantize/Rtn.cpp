@@ -38,9 +38,8 @@ struct RtnPass : ptq::impl::RtnBase<RtnPass> {
   }
 
   llvm::Error round() {
-    auto layers =
-        selectLayers(getOperation(), makeRoundingOptions(bits, groupSize, granularity, symmetric,
-                                                         mse.getValue(), only, skip));
+    auto layers = selectLayers(getOperation(), makeRoundingOptions(bits, groupSize, granularity,
+                                                                   symmetric, mse, only, skip));
     if (!layers)
       return layers.takeError();
     Progress progress("rtn", layers->size());

@@ -20,7 +20,7 @@ struct RoundingOptions {
   std::optional<int64_t> groupSize;       ///< -1: per channel.
   std::optional<std::string> granularity; ///< "group", "channel", "tensor".
   std::optional<bool> symmetric;
-  std::optional<bool> mse; ///< Nothing: for schemes of 2 bits.
+  bool mse = false; ///< Search each range (numerics::WeightScheme::mse).
   std::string only, skip;
 };
 
