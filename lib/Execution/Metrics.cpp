@@ -2,6 +2,8 @@
 
 #include "ptq/Execution/Metrics.h"
 
+#include "ptq/Numerics/Threads.h"
+
 #include "llvm/Support/MathExtras.h"
 
 #include <cmath>
@@ -45,29 +47,49 @@ static void readElements(const Tensor &tensor, int64_t first, MutableArrayRef<do
   }
 }
 
+/// Elements that are compared at a time.
+static constexpr int64_t blockSize = 1 << 14;
+
+/// Adds elements [first, first + n).
+void Comparison::addBlock(const Tensor &value, const Tensor &reference, int64_t first, int64_t n) {
+  std::vector<double> y(n), r(n);
+  readElements(value, first, y);
+  readElements(reference, first, r);
+  for (int64_t i = 0; i != n; ++i) {
+    // Equal infinities, and two NaNs, are no error.
+    bool same = y[i] == r[i] || (std::isnan(y[i]) && std::isnan(r[i]));
+    double error = same ? 0 : std::abs(y[i] - r[i]);
+    if (!(error <= maxError))
+      maxError = std::isnan(maxError) ? maxError : error;
+    maxReference = std::max(maxReference, std::abs(r[i]));
+    signal += r[i] * r[i];
+    square += y[i] * y[i];
+    product += y[i] * r[i];
+    noise += error * error;
+  }
+}
+
+void Comparison::merge(const Comparison &other) {
+  if (!(other.maxError <= maxError))
+    maxError = std::isnan(maxError) ? maxError : other.maxError;
+  maxReference = std::max(maxReference, other.maxReference);
+  signal += other.signal;
+  square += other.square;
+  product += other.product;
+  noise += other.noise;
+}
+
 llvm::Error Comparison::add(const Tensor &value, const Tensor &reference) {
   if (value.type.getShape() != reference.type.getShape())
     return llvm::createStringError("the output is " + toText(value.type) + ", its reference " +
                                    toText(reference.type));
-  constexpr int64_t block = 4096;
-  std::vector<double> y(block), r(block);
-  for (int64_t first = 0, total = value.numElements(); first < total; first += block) {
-    int64_t n = std::min(block, total - first);
-    readElements(value, first, MutableArrayRef(y).take_front(n));
-    readElements(reference, first, MutableArrayRef(r).take_front(n));
-    for (int64_t i = 0; i != n; ++i) {
-      // Equal infinities, and two NaNs, are no error.
-      double error =
-          y[i] == r[i] || (std::isnan(y[i]) && std::isnan(r[i])) ? 0 : std::abs(y[i] - r[i]);
-      if (!(error <= maxError))
-        maxError = std::isnan(maxError) ? maxError : error;
-      maxReference = std::max(maxReference, std::abs(r[i]));
-      signal += r[i] * r[i];
-      square += y[i] * y[i];
-      product += y[i] * r[i];
-      noise += error * error;
-    }
-  }
+  int64_t total = value.numElements();
+  std::vector<Comparison> blocks((total + blockSize - 1) / blockSize);
+  numerics::parallelFor(0, total, blockSize, [&](int64_t first, int64_t last) {
+    blocks[first / blockSize].addBlock(value, reference, first, last - first);
+  });
+  for (const Comparison &block : blocks)
+    merge(block);
   return llvm::Error::success();
 }
 
@@ -101,23 +123,26 @@ llvm::Error Perplexity::add(const Tensor &logits, const Tensor &ids) {
   if (positions < 2)
     return llvm::createStringError(
         "perplexity needs at least 2 positions: the last one predicts nothing");
-  std::vector<double> tokens(ids.numElements()), row(vocabulary);
+  std::vector<double> tokens(ids.numElements()), losses(ids.numElements());
   readElements(ids, 0, tokens);
   for (auto [i, token] : llvm::enumerate(tokens))
     if (token < 0 || token >= vocabulary)
       return llvm::createStringError("token id " + Twine(static_cast<int64_t>(token)) +
                                      " at position " + Twine(i) + " is outside the vocabulary of " +
                                      Twine(vocabulary));
-  for (int64_t i = 0; i != static_cast<int64_t>(tokens.size()); ++i) {
+  numerics::parallelFor(0, tokens.size(), 1, [&](int64_t i, int64_t) {
     if (i % positions == positions - 1)
-      continue;
+      return;
+    std::vector<double> row(vocabulary);
     readElements(logits, i * vocabulary, row);
     double largest = *std::max_element(row.begin(), row.end()), sum = 0;
     for (double logit : row)
       sum += std::exp(logit - largest);
-    loss += std::log(sum) + largest - row[static_cast<int64_t>(tokens[i + 1])];
-    ++count;
-  }
+    losses[i] = std::log(sum) + largest - row[static_cast<int64_t>(tokens[i + 1])];
+  });
+  for (double each : losses)
+    loss += each;
+  count += tokens.size() / positions * (positions - 1);
   return llvm::Error::success();
 }
 

@@ -25,6 +25,9 @@ public:
   double relativeMaxError() const;
 
 private:
+  void addBlock(const Tensor &value, const Tensor &reference, int64_t first, int64_t n);
+  void merge(const Comparison &other);
+
   double signal = 0, noise = 0, product = 0, square = 0, maxError = 0, maxReference = 0;
 };
 
