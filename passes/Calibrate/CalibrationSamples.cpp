@@ -14,8 +14,6 @@
 using namespace mlir;
 using namespace ptq;
 
-static constexpr llvm::StringLiteral kCalibrationAttr = "ptq.calibration";
-
 std::optional<CalibrationSource> CalibrationSource::of(ModuleOp module) {
   auto dictionary = module->getAttrOfType<DictionaryAttr>(kCalibrationAttr);
   if (!dictionary)

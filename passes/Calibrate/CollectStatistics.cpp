@@ -75,11 +75,16 @@ llvm::Error ptq::ensureStatistics(ModuleOp module) {
   llvm::Expected<func::FuncOp> function = findFunction(module, source->function);
   if (!function)
     return function.takeError();
-  auto samples = loadSamples(*function, *source);
-  if (!samples)
-    return samples.takeError();
-  if (llvm::Error error = collectStatistics(*function, *samples))
-    return error;
+  // Where lowering has left no layer there is nothing to attach statistics to.
+  bool hasLayers =
+      function->walk([](LinearOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  if (hasLayers) {
+    auto samples = loadSamples(*function, *source);
+    if (!samples)
+      return samples.takeError();
+    if (llvm::Error error = collectStatistics(*function, *samples))
+      return error;
+  }
   source->pending = false;
   source->attachTo(module);
   return llvm::Error::success();

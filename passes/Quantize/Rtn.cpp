@@ -5,6 +5,7 @@
 #include "RoundingPass.h"
 
 #include "ptq/Analysis/WeightValue.h"
+#include "ptq/Calibrate/CollectStatistics.h"
 #include "ptq/Numerics/Rtn.h"
 #include "ptq/Quantize/PackedLayer.h"
 #include "ptq/Quantize/Passes.h"
@@ -38,6 +39,9 @@ struct RtnPass : ptq::impl::RtnBase<RtnPass> {
   }
 
   llvm::Error round() {
+    // Rounding needs no statistics, but those that were asked for are of the float layers.
+    if (llvm::Error error = ensureStatistics(getOperation()))
+      return error;
     auto layers = selectLayers(getOperation(), makeRoundingOptions(bits, groupSize, granularity,
                                                                    symmetric, mse, only, skip));
     if (!layers)

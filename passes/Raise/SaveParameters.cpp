@@ -11,6 +11,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "llvm/Support/Format.h"
 #include <deque>
 
@@ -41,6 +43,7 @@ private:
   /// Adds the constant's tensor to the file and returns its key there.
   FailureOr<std::string> add(arith::ConstantOp constant);
   LogicalResult saveFunction(FunctionOpInterface function);
+  LogicalResult collectPendingStatistics();
   void reportSize();
 
   std::vector<checkpoint::TensorEntry> entries;
@@ -148,6 +151,18 @@ LogicalResult SaveParametersPass::saveFunction(FunctionOpInterface function) {
   return success();
 }
 
+/// Statistics that --calibrate left pending are collected while the model still has its weights.
+/// The pass is found by name: calibration is a later stage than this one.
+LogicalResult SaveParametersPass::collectPendingStatistics() {
+  auto calibration = getOperation()->getAttrOfType<DictionaryAttr>(kCalibrationAttr);
+  if (!calibration || !calibration.contains("pending"))
+    return success();
+  OpPassManager pipeline(ModuleOp::getOperationName());
+  if (failed(parsePassPipeline("collect-statistics", pipeline)))
+    return failure();
+  return runPipeline(pipeline, getOperation());
+}
+
 void SaveParametersPass::reportSize() {
   int64_t total = 0;
   for (const checkpoint::TensorEntry &entry : entries)
@@ -174,6 +189,8 @@ void SaveParametersPass::runOnOperation() {
     mlir::emitError(module.getLoc(), "save-parameters needs file=F, the safetensors file to write");
     return signalPassFailure();
   }
+  if (failed(collectPendingStatistics()))
+    return signalPassFailure();
   for (auto function : module.getOps<FunctionOpInterface>())
     if (!function.isExternal() && failed(saveFunction(function)))
       return signalPassFailure();

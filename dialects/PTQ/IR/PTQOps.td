@@ -147,9 +147,10 @@ def PTQ_DequantizeOp : PTQ_Op<"dequantize", [
 
 def PTQ_ObserveOp : PTQ_Op<"observe", [
     AllTypesMatch<["x", "y"]>, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
-  let summary = "a named point at which calibration measures";
+  let summary = "a named observation point";
   let description = [{
-    Returns its operand. `--calibrate` attaches the statistics of the operand's last dimension.
+    Returns its operand. It names a value for tools that watch a run, and holds what one measured of the
+    operand's last dimension. `--calibrate` measures the inputs of linear layers, with or without it.
 
     Example:
 

@@ -19,6 +19,8 @@ inline constexpr llvm::StringLiteral kMappedAttr = "ptq.mapped";
 inline constexpr llvm::StringLiteral kParameterAttr = "ptq.parameter";
 inline constexpr llvm::StringLiteral kInputAttr = "ptq.input";
 inline constexpr llvm::StringLiteral kOutputAttr = "ptq.output";
+/// On a module: the samples it is calibrated on. Holds `pending` while they are still to be run.
+inline constexpr llvm::StringLiteral kCalibrationAttr = "ptq.calibration";
 /// A layer's name given on the operation, and why a contraction with a weight was not raised.
 inline constexpr llvm::StringLiteral kLayerAttr = "ptq.layer";
 inline constexpr llvm::StringLiteral kDeclinedAttr = "ptq.declined";
