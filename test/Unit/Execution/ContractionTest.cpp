@@ -299,3 +299,93 @@ TEST(Contraction, DynamicSizes) {
     expectNear(y[0], multiply(a, b, 1, m, n, 7));
   }
 }
+
+/// Packs an operand of more elements than one thread packs at a time.
+TEST(Contraction, LargeStridedOperand) {
+  Program program(R"(
+    func.func @main(%a: tensor<300x800xf32>, %b: tensor<400x2xf32>) -> tensor<300x2xf32> {
+      %c = arith.constant dense<0.0> : tensor<300x2xf32>
+      %x = tensor.extract_slice %a[0, 1] [300, 400] [1, 2] : tensor<300x800xf32> to tensor<300x400xf32>
+      %y = linalg.matmul ins(%x, %b : tensor<300x400xf32>, tensor<400x2xf32>)
+             outs(%c : tensor<300x2xf32>) -> tensor<300x2xf32>
+      return %y : tensor<300x2xf32>
+    })");
+  auto a = randomFloats(300 * 800, 1), b = randomFloats(800, 2);
+  std::vector<float> x;
+  for (int i = 0; i != 300 * 400; ++i)
+    x.push_back(a[i / 400 * 800 + 1 + i % 400 * 2]);
+  auto y = program.run(
+      {program.tensor("tensor<300x800xf32>", a), program.tensor("tensor<400x2xf32>", b)});
+  ASSERT_EQ(y.size(), 1u);
+  expectNear(y[0], multiply(x, b, 1, 300, 2, 400), 2e-6f);
+}
+
+/// Each matrix of a batch is packed anew.
+TEST(Contraction, BatchOfHalves) {
+  Program program(R"(
+    func.func @main(%a: tensor<3x2x4xf32>, %b: tensor<3x4x5xf32>) -> tensor<3x2x5xf32> {
+      %c = arith.constant dense<0.0> : tensor<3x2x5xf32>
+      %x = arith.truncf %a : tensor<3x2x4xf32> to tensor<3x2x4xf16>
+      %w = arith.truncf %b : tensor<3x4x5xf32> to tensor<3x4x5xf16>
+      %y = linalg.batch_matmul ins(%x, %w : tensor<3x2x4xf16>, tensor<3x4x5xf16>)
+             outs(%c : tensor<3x2x5xf32>) -> tensor<3x2x5xf32>
+      return %y : tensor<3x2x5xf32>
+    })");
+  std::vector<float> a(24), b(60);
+  for (int i = 0; i != 24; ++i)
+    a[i] = (i * 5 % 17 - 8) / 8.f;
+  for (int i = 0; i != 60; ++i)
+    b[i] = (i * 7 % 13 - 6) / 8.f;
+  auto y =
+      program.run({program.tensor("tensor<3x2x4xf32>", a), program.tensor("tensor<3x4x5xf32>", b)});
+  ASSERT_EQ(y.size(), 1u);
+  expectNear(y[0], multiply(a, b, 3, 2, 5, 4), 0);
+}
+
+/// Two reductions that are no single stride of the right operand: the product is summed up in
+/// parts.
+TEST(Contraction, ReductionsThatDoNotMerge) {
+  Program program(R"(
+    func.func @main(%a: tensor<5x3x4xf32>, %b: tensor<4x6x3xf32>) -> tensor<5x6xf32> {
+      %c = arith.constant dense<0.0> : tensor<5x6xf32>
+      %y = linalg.contract indexing_maps = [affine_map<(m, n, g, k) -> (m, g, k)>,
+                                            affine_map<(m, n, g, k) -> (k, n, g)>,
+                                            affine_map<(m, n, g, k) -> (m, n)>]
+          ins(%a, %b : tensor<5x3x4xf32>, tensor<4x6x3xf32>) outs(%c : tensor<5x6xf32>) -> tensor<5x6xf32>
+      return %y : tensor<5x6xf32>
+    })");
+  auto a = randomFloats(60, 1), b = randomFloats(72, 2);
+  std::vector<float> right(72);
+  for (int g = 0; g != 3; ++g)
+    for (int k = 0; k != 4; ++k)
+      for (int n = 0; n != 6; ++n)
+        right[(g * 4 + k) * 6 + n] = b[(k * 6 + n) * 3 + g];
+  auto y =
+      program.run({program.tensor("tensor<5x3x4xf32>", a), program.tensor("tensor<4x6x3xf32>", b)});
+  ASSERT_EQ(y.size(), 1u);
+  expectNear(y[0], multiply(a, right, 1, 5, 6, 12));
+}
+
+/// A collapse of exchanged dimensions has no single stride: the operand must be materialized.
+TEST(Contraction, ViewsThatDoNotFold) {
+  Program program(R"(
+    func.func @main(%a: tensor<2x4xf32>, %b: tensor<3x4x5xf32>) -> tensor<2x15xf32> {
+      %c = arith.constant dense<0.0> : tensor<2x15xf32>
+      %e = tensor.empty() : tensor<4x5x3xf32>
+      %t = linalg.transpose ins(%b : tensor<3x4x5xf32>) outs(%e : tensor<4x5x3xf32>) permutation = [1, 2, 0]
+      %w = tensor.collapse_shape %t [[0], [1, 2]] : tensor<4x5x3xf32> into tensor<4x15xf32>
+      %y = linalg.matmul ins(%a, %w : tensor<2x4xf32>, tensor<4x15xf32>)
+             outs(%c : tensor<2x15xf32>) -> tensor<2x15xf32>
+      return %y : tensor<2x15xf32>
+    })");
+  auto a = randomFloats(8, 1), b = randomFloats(60, 2);
+  std::vector<float> right(60);
+  for (int k = 0; k != 4; ++k)
+    for (int i = 0; i != 5; ++i)
+      for (int j = 0; j != 3; ++j)
+        right[k * 15 + i * 3 + j] = b[(j * 4 + k) * 5 + i];
+  auto y =
+      program.run({program.tensor("tensor<2x4xf32>", a), program.tensor("tensor<3x4x5xf32>", b)});
+  ASSERT_EQ(y.size(), 1u);
+  expectNear(y[0], multiply(a, right, 1, 2, 15, 4));
+}

@@ -179,3 +179,32 @@ TEST(Fusion, EqualKernelsAreCompiledOnce) {
   program.runAll(samples, nullptr, options);
   EXPECT_EQ(program.statistics.kernelsCompiled, 0);
 }
+
+/// Equal loops, but the second operation reads the first one's value elsewhere within the same
+/// outer iteration.
+TEST(Fusion, ReadsOfOtherElementsOfTheSameRow) {
+  Program program(R"(
+    func.func @main(%x: tensor<3x4x4xf32>) -> tensor<3x4x4xf32> {
+      %e = tensor.empty() : tensor<3x4x4xf32>
+      %a = arith.mulf %x, %x : tensor<3x4x4xf32>
+      %y = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, k, j)>, affine_map<(i, j, k) -> (i, j, k)>,
+                                            affine_map<(i, j, k) -> (i, j, k)>],
+                           iterator_types = ["parallel", "parallel", "parallel"]}
+          ins(%a, %x : tensor<3x4x4xf32>, tensor<3x4x4xf32>) outs(%e : tensor<3x4x4xf32>) {
+      ^bb0(%v: f32, %w: f32, %o: f32):
+        %s = arith.subf %v, %w : f32
+        linalg.yield %s : f32
+      } -> tensor<3x4x4xf32>
+      return %y : tensor<3x4x4xf32>
+    })");
+  auto x = randomFloats(48);
+  auto y = program.run({program.tensor("tensor<3x4x4xf32>", x)});
+  ASSERT_EQ(y.size(), 1u);
+  std::vector<float> expected(48);
+  for (int i = 0; i != 48; ++i) {
+    float other = x[i / 16 * 16 + i % 4 * 4 + i / 4 % 4];
+    expected[i] = other * other - x[i];
+  }
+  expectNear(y[0], expected);
+  EXPECT_EQ(program.statistics.kernelsCompiled, 1);
+}

@@ -194,7 +194,8 @@ TEST(Lockstep, ObserverErrorsAreReported) {
 
 TEST(Lockstep, UnraisedWeightsAreStackedToo) {
   Program program(R"(
-    func.func @main(%x: tensor<3x4xf32>, %w: tensor<6x4xf32> {ptq.parameter = "w"}) -> (tensor<3x6xf32>, tensor<6x3xf32>) {
+    func.func @main(%in: tensor<3x4xf32>, %w: tensor<6x4xf32> {ptq.parameter = "w"}) -> (tensor<3x6xf32>, tensor<6x3xf32>) {
+      %x = arith.negf %in : tensor<3x4xf32>
       %e = tensor.empty() : tensor<4x6xf32>
       %t = linalg.transpose ins(%w : tensor<6x4xf32>) outs(%e : tensor<4x6xf32>) permutation = [1, 0]
       %one = arith.constant dense<1.0> : tensor<3x6xf32>
@@ -219,8 +220,8 @@ TEST(Lockstep, UnraisedWeightsAreStackedToo) {
     auto product = Inputs::linear(x[i], w, 4);
     std::vector<float> plusOne, transposed(18);
     for (int t = 0; t != 18; ++t) {
-      plusOne.push_back(product[t] + 1);
-      transposed[t % 6 * 3 + t / 6] = product[t];
+      plusOne.push_back(1 - product[t]);
+      transposed[t % 6 * 3 + t / 6] = -product[t];
     }
     expectNear(y[i][0], plusOne);
     expectNear(y[i][1], transposed);
@@ -294,4 +295,33 @@ TEST(Lockstep, InvariantWorkIsDoneOnceAndShared) {
   ASSERT_EQ(y.size(), 3u);
   for (int i = 0; i != 3; ++i)
     expectNear(y[i][0], expected[i]);
+}
+
+/// A layer whose input is wanted but whose result is not is seen, and not evaluated: its group
+/// index is wrong, which nobody notices.
+TEST(Lockstep, LayersThatNobodyNeedsAreNotEvaluated) {
+  Program program(R"(
+    func.func @main(%x: tensor<1x8xf32>, %q: tensor<1x1xi32>, %s: tensor<1x2xf32>, %g: tensor<8xi32>) -> tensor<1x1xf32> {
+      %y = ptq.weight_only_linear %x, %q, %s group_index %g {scheme = #ptq.scheme<bits = 4, symmetric, per_group(4)>}
+        : (tensor<1x8xf32>, tensor<1x1xi32>, tensor<1x2xf32>, tensor<8xi32>) -> tensor<1x1xf32>
+      return %y : tensor<1x1xf32>
+    })");
+  struct Counter : LinearObserver {
+    llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *,
+                                                              numerics::ConstMatrix x) override {
+      tokens += x.rows;
+      return std::nullopt;
+    }
+    int64_t tokens = 0;
+  } counter;
+  std::vector<int32_t> index(8, 7);
+  std::vector<std::vector<Tensor>> samples{
+      {program.tensor("tensor<1x8xf32>", randomFloats(8)),
+       program.tensor("tensor<1x1xi32>", std::vector<int32_t>{0}),
+       program.tensor("tensor<1x2xf32>", {1, 1}), program.tensor("tensor<8xi32>", index)}};
+  EXPECT_NE(program.error(samples), "");
+  ExecutorOptions options;
+  options.stopAfterLastLinear = true;
+  program.runAll(samples, &counter, options);
+  EXPECT_EQ(counter.tokens, 1);
 }
