@@ -94,7 +94,8 @@ Attribute SchemeAttr::parse(AsmParser &parser, Type) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult StatisticsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t tokens,
-                                     ElementsAttr absmax, ElementsAttr meanAbs) {
+                                     ElementsAttr absmax, ElementsAttr meanAbs,
+                                     ElementsAttr divisor) {
   if (tokens < 1)
     return emitError() << "statistics are of at least one token, not " << tokens;
   auto isVector = [](ElementsAttr attr) {
@@ -103,5 +104,8 @@ LogicalResult StatisticsAttr::verify(function_ref<InFlightDiagnostic()> emitErro
   if (!isVector(absmax) || absmax.getShapedType() != meanAbs.getShapedType())
     return emitError() << "absmax and mean_abs are float32 vectors of the same length, not "
                        << absmax.getShapedType() << " and " << meanAbs.getShapedType();
+  if (divisor && divisor.getShapedType() != absmax.getShapedType())
+    return emitError() << "divisor is a float32 vector of absmax's length, not "
+                       << divisor.getShapedType();
   return success();
 }

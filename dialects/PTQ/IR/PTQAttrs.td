@@ -68,6 +68,10 @@ def PTQ_StatisticsAttr : PTQ_Attr<"Statistics", "statistics"> {
     absolute value and the mean absolute value of each input channel, both float32 of shape `[in]`,
     in the input's own unit. Layers that share an input share the two element attributes.
 
+    `divisor`, float32 `[in]`, is the product of all per-channel scales that a transformation has
+    divided the input by since it was observed. `absmax` and `mean_abs` are divided already; a Gram
+    matrix that was stored then is not: the input's own is `G[i, j] / (divisor[i]·divisor[j])`.
+
     Example:
 
     ```mlir
@@ -75,7 +79,11 @@ def PTQ_StatisticsAttr : PTQ_Attr<"Statistics", "statistics"> {
                     mean_abs = dense<[0.25, 0.5]> : tensor<2xf32>>
     ```
   }];
-  let parameters = (ins "int64_t":$tokens, "::mlir::ElementsAttr":$absmax, "::mlir::ElementsAttr":$mean_abs);
+  let parameters = (ins "int64_t":$tokens, "::mlir::ElementsAttr":$absmax, "::mlir::ElementsAttr":$mean_abs,
+                        OptionalParameter<"::mlir::ElementsAttr">:$divisor);
+  let builders = [AttrBuilder<
+      (ins "int64_t":$tokens, "::mlir::ElementsAttr":$absmax, "::mlir::ElementsAttr":$mean_abs),
+      [{ return $_get($_ctxt, tokens, absmax, mean_abs, ::mlir::ElementsAttr()); }]>];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -14,7 +14,8 @@ def PTQ_Dialect : Dialect {
   let description = [{
     The dialect names the places where a network is quantized. A frontend's linear layers become
     `ptq.linear`, whatever operations the frontend wrote them in; rounding turns a `ptq.linear` into
-    `ptq.weight_only_linear`, whose weight is packed integers with scales. Everything else in the
+    `ptq.weight_only_linear`, whose weight is packed integers with scales, or, where the activation is
+    quantized too, into `ptq.quantize` or `ptq.dynamic_quantize` and `ptq.integer_linear`. Everything else in the
     program stays in upstream dialects. Every op lowers to upstream dialects (`--ptq-to-linalg`), so
     every program with ptq ops runs.
 

@@ -16,7 +16,7 @@ def PTQ_LayerOpInterface : OpInterface<"LayerOpInterface"> {
   let methods = [
     InterfaceMethod<"The layer's name in the model, or an empty string.", "::llvm::StringRef",
                     "getLayerName">,
-    InterfaceMethod<"The activation, [..., in].",
+    InterfaceMethod<"The activation, [..., in]: floats, or the integers that stand for them.",
                     "::mlir::TypedValue<::mlir::RankedTensorType>", "getX">,
     InterfaceMethod<"The bias, [out], or null.",
                     "::mlir::TypedValue<::mlir::RankedTensorType>", "getBias">,

@@ -1,93 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Verifiers, folders and shape reification of the ptq operations.
+// Verifiers, folders and shape reification of the ptq operations on floats. IntegerOps.cpp has
+// those whose activations are integers.
 
-#include "ptq/IR/PTQ.h"
-
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
-#include "mlir/IR/Matchers.h"
-#include "llvm/ADT/STLExtras.h"
+#include "OpSupport.h"
 
 using namespace mlir;
 using namespace ptq;
 
 #define GET_OP_CLASSES
 #include "ptq/IR/PTQOps.cpp.inc"
-
-//===----------------------------------------------------------------------===//
-// Shared by all operations
-//===----------------------------------------------------------------------===//
-
-static bool compatible(int64_t a, int64_t b) {
-  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
-}
-
-static bool compatible(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
-  return a.size() == b.size() && llvm::all_of(llvm::zip(a, b), [](auto pair) {
-           return compatible(std::get<0>(pair), std::get<1>(pair));
-         });
-}
-
-/// Statistics are of the last dimension of the value they describe.
-static LogicalResult verifyStatistics(Operation *op, std::optional<StatisticsAttr> statistics,
-                                      int64_t channels) {
-  if (statistics && !compatible(statistics->getAbsmax().getNumElements(), channels))
-    return op->emitOpError("statistics are of ") << statistics->getAbsmax().getNumElements()
-                                                 << " channels, but the input has " << channels;
-  return success();
-}
-
-/// What every linear layer requires of its activation, result and bias.
-static LogicalResult verifyLayer(LayerOpInterface op, RankedTensorType result) {
-  RankedTensorType x = op.getX().getType();
-  if (x.getRank() < 1)
-    return op.emitOpError("input must have a last dimension of input channels, but is a scalar");
-  if (!compatible(x.getShape().back(), op.getInFeatures()))
-    return op.emitOpError("input has ")
-           << x.getShape().back() << " channels in its last dimension, but the weight takes "
-           << op.getInFeatures();
-  SmallVector<int64_t> expected(x.getShape());
-  expected.back() = op.getOutFeatures();
-  if (!compatible(expected, result.getShape()))
-    return op.emitOpError("result must be the input's shape with ")
-           << op.getOutFeatures() << " output channels in its last dimension, but is " << result;
-  if (Value bias = op.getBias()) {
-    auto type = cast<RankedTensorType>(bias.getType());
-    if (!compatible(type.getDimSize(0), op.getOutFeatures()))
-      return op.emitOpError("bias has ") << type.getDimSize(0) << " elements, but there are "
-                                         << op.getOutFeatures() << " output channels";
-  }
-  return success();
-}
-
-/// The shape of a layer's result: that of `x` with the last dimension replaced by the weight's
-/// rows.
-static LogicalResult reifyLayer(OpBuilder &b, LayerOpInterface op, RankedTensorType result,
-                                ReifiedRankedShapedTypeDims &dims) {
-  SmallVector<OpFoldResult> shape;
-  for (int64_t i = 0, last = result.getRank() - 1; i <= last; ++i)
-    shape.push_back(i == last ? OpFoldResult(b.getIndexAttr(op.getOutFeatures()))
-                              : tensor::getMixedSize(b, op.getLoc(), op.getX(), i));
-  dims.push_back(std::move(shape));
-  return success();
-}
-
-static LogicalResult reifySameShape(OpBuilder &b, Location loc, Value operand,
-                                    ReifiedRankedShapedTypeDims &dims) {
-  dims.push_back(tensor::getMixedSizes(b, loc, operand));
-  return success();
-}
-
-/// A splat constant of zeros, which adds nothing as a bias and shifts nothing as a zero point.
-static bool isZeroConstant(Value value) {
-  DenseElementsAttr attr;
-  if (!value || !matchPattern(value, m_Constant(&attr)) || !attr.isSplat())
-    return false;
-  if (isa<FloatType>(attr.getElementType()))
-    return attr.getSplatValue<APFloat>().isZero();
-  return attr.getSplatValue<APInt>().isZero();
-}
 
 //===----------------------------------------------------------------------===//
 // LinearOp
@@ -97,11 +19,27 @@ StringRef LinearOp::getLayerName() { return getLayer().value_or(""); }
 int64_t LinearOp::getInFeatures() { return getWeight().getType().getDimSize(1); }
 int64_t LinearOp::getOutFeatures() { return getWeight().getType().getDimSize(0); }
 
+/// clip is [out, groups] with groups of equal width.
+static LogicalResult verifyClip(LinearOp op) {
+  std::optional<ElementsAttr> clip = op.getClip();
+  if (!clip)
+    return success();
+  ShapedType type = clip->getShapedType();
+  if (!type.getElementType().isF32() || type.getRank() != 2 ||
+      type.getDimSize(0) != op.getOutFeatures() || type.getDimSize(1) < 1 ||
+      op.getInFeatures() % type.getDimSize(1) != 0)
+    return op.emitOpError("clip must be float32 of shape [")
+           << op.getOutFeatures() << ", groups] with a number of groups that divides the "
+           << op.getInFeatures() << " input channels, but is " << type;
+  return success();
+}
+
 LogicalResult LinearOp::verify() {
   if (!getWeight().getType().hasStaticShape())
     return emitOpError("weight must have a static shape [out, in], but is ")
            << getWeight().getType();
-  if (failed(verifyStatistics(*this, getStatistics(), getInFeatures())))
+  if (failed(verifyStatistics(*this, getStatistics(), getInFeatures())) ||
+      failed(verifyClip(*this)))
     return failure();
   return verifyLayer(*this, getY().getType());
 }
@@ -148,15 +86,14 @@ LogicalResult WeightOnlyLinearOp::verify() {
            << scheme.getGroupSize() << " does not divide the " << in << " input channels";
   bool perTensor = scheme.getGranularity() == Granularity::PerTensor;
   SmallVector<int64_t> shape{perTensor ? 1 : out, scheme.getGroupsPerRow(in)};
-  if (getScales().getType().getShape() != ArrayRef(shape))
-    return emitOpError("scales must be of shape [")
-           << shape[0] << ", " << shape[1] << "], but are " << getScales().getType();
+  if (failed(verifyShape(*this, "scales", getScales().getType(), shape)))
+    return failure();
   if (scheme.getSymmetric() != !getZeroPoints())
     return emitOpError(scheme.getSymmetric() ? "a symmetric scheme has no zero points"
                                              : "an asymmetric scheme needs zero points");
-  if (getZeroPoints() && getZeroPoints().getType().getShape() != ArrayRef(shape))
-    return emitOpError("zero points must be of shape [")
-           << shape[0] << ", " << shape[1] << "], but are " << getZeroPoints().getType();
+  if (getZeroPoints() &&
+      failed(verifyShape(*this, "zero points", getZeroPoints().getType(), shape)))
+    return failure();
   if (getGroupIndex() && getGroupIndex().getType().getDimSize(0) != in)
     return emitOpError("group_index must have an element for each of the ")
            << in << " input channels, but is " << getGroupIndex().getType();
@@ -176,58 +113,32 @@ OpFoldResult WeightOnlyLinearOp::fold(FoldAdaptor) {
 }
 
 //===----------------------------------------------------------------------===//
+// ScaleChannelsOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ScaleChannelsOp::verify() {
+  return verifyChannelScales(*this, getScales(), getX().getType());
+}
+
+LogicalResult ScaleChannelsOp::reifyResultShapes(OpBuilder &b, ReifiedRankedShapedTypeDims &dims) {
+  return reifySameShape(b, getLoc(), getX(), dims);
+}
+
+OpFoldResult ScaleChannelsOp::fold(FoldAdaptor) {
+  DenseElementsAttr scales;
+  if (matchPattern(getScales(), m_Constant(&scales)) && scales.isSplat() &&
+      scales.getSplatValue<APFloat>().isExactlyValue(1.0))
+    return getX();
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
 // QuantizeOp, DequantizeOp
 //===----------------------------------------------------------------------===//
 
-/// The shape of the scales that a scheme needs for a tensor of shape `shape`.
-static SmallVector<int64_t> scaleShape(SchemeAttr scheme, ArrayRef<int64_t> shape) {
-  switch (scheme.getGranularity()) {
-  case Granularity::PerTensor:
-    return {1};
-  case Granularity::PerChannel:
-    return {shape.front()};
-  case Granularity::PerToken:
-    return SmallVector<int64_t>(shape.drop_back());
-  case Granularity::PerGroup: {
-    SmallVector<int64_t> scales(shape);
-    if (!ShapedType::isDynamic(scales.back()))
-      scales.back() /= scheme.getGroupSize();
-    return scales;
-  }
-  }
-  llvm_unreachable("unknown granularity");
-}
-
-static LogicalResult verifyQuantization(Operation *op, RankedTensorType real,
-                                        RankedTensorType integer, RankedTensorType scales,
-                                        Value zeroPoints, SchemeAttr scheme) {
-  if (real.getRank() < 1)
-    return op->emitOpError("a scalar has no channels; use a tensor of rank 1");
-  if (integer.getElementTypeBitWidth() < scheme.getBits())
-    return op->emitOpError("integers of ")
-           << scheme.getBits() << " bits do not fit in " << integer.getElementType();
-  int64_t last = real.getShape().back();
-  if (scheme.getGranularity() == Granularity::PerGroup && !ShapedType::isDynamic(last) &&
-      last % scheme.getGroupSize() != 0)
-    return op->emitOpError("group size ")
-           << scheme.getGroupSize() << " does not divide the last dimension, " << last;
-  SmallVector<int64_t> expected = scaleShape(scheme, real.getShape());
-  if (!compatible(expected, scales.getShape())) {
-    InFlightDiagnostic error = op->emitOpError("scales must be of shape [");
-    llvm::interleaveComma(expected, error, [&](int64_t size) {
-      ShapedType::isDynamic(size) ? error << "?" : error << size;
-    });
-    return error << "], but are " << scales;
-  }
-  if (scheme.getSymmetric() != !zeroPoints)
-    return op->emitOpError(scheme.getSymmetric() ? "a symmetric scheme has no zero points"
-                                                 : "an asymmetric scheme needs zero points");
-  if (zeroPoints && cast<RankedTensorType>(zeroPoints.getType()).getShape() != scales.getShape())
-    return op->emitOpError("zero points must have the scales' shape");
-  return success();
-}
-
 LogicalResult QuantizeOp::verify() {
+  if (failed(verifyChannelScales(*this, getChannelScales(), getX().getType())))
+    return failure();
   return verifyQuantization(*this, getX().getType(), getQ().getType(), getScales().getType(),
                             getZeroPoints(), getScheme());
 }
@@ -258,7 +169,9 @@ template <typename OpT> static bool dropZeroPoints(OpT op) {
 }
 
 OpFoldResult QuantizeOp::fold(FoldAdaptor) {
-  return dropZeroPoints(*this) ? OpFoldResult(getQ()) : OpFoldResult();
+  bool changed = dropZeroPoints(*this);
+  changed |= absorbChannelScales(getXMutable(), getChannelScalesMutable());
+  return changed ? OpFoldResult(getQ()) : OpFoldResult();
 }
 
 OpFoldResult DequantizeOp::fold(FoldAdaptor) {

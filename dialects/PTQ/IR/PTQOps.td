@@ -30,7 +30,9 @@ def PTQ_LinearOp : PTQ_Op<"linear", [
 
     `layer` is the layer's name in the model. `statistics` is what calibration saw of `x`.
     `weight_scheme` and `activation_scheme` are marks that a transformation leaves for the rounding
-    pass: how the weight, and where it is quantized too the activation, shall be represented.
+    pass: how the weight, and where it is quantized too the activation, shall be represented. `clip`,
+    float32 `[out, groups]`, is a hint to it from a search for better ranges: the greatest |w| that the
+    range of each group of `in / groups` channels need cover. None of them changes what is computed.
 
     Example:
 
@@ -43,7 +45,8 @@ def PTQ_LinearOp : PTQ_Op<"linear", [
                        OptionalAttr<StrAttr>:$layer,
                        OptionalAttr<PTQ_StatisticsAttr>:$statistics,
                        OptionalAttr<PTQ_SchemeAttr>:$weight_scheme,
-                       OptionalAttr<PTQ_SchemeAttr>:$activation_scheme);
+                       OptionalAttr<PTQ_SchemeAttr>:$activation_scheme,
+                       OptionalAttr<ElementsAttr>:$clip);
   let results = (outs PTQ_FloatTensor:$y);
   let assemblyFormat = [{
     $x `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
@@ -96,13 +99,37 @@ def PTQ_WeightOnlyLinearOp : PTQ_Op<"weight_only_linear", [
   let hasFolder = 1;
 }
 
+def PTQ_ScaleChannelsOp : PTQ_Op<"scale_channels", [
+    AllTypesMatch<["x", "y"]>, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "an activation times a scale for each channel";
+  let description = [{
+    `y[…, k] = x[…, k]·s[k]`, computed in float32 (float64 if one of the types is) and rounded to the
+    result's. The scales are positive. It is what a transformation leaves where no parameter can absorb
+    its scales; an operation that quantizes `y` takes them over as its `channel_scales`, at no cost.
+
+    Example:
+
+    ```mlir
+    %y = ptq.scale_channels %x, %s : (tensor<1x256x576xf32>, tensor<576xf32>) -> tensor<1x256x576xf32>
+    ```
+  }];
+  let arguments = (ins PTQ_FloatTensor:$x, PTQ_FloatVector:$scales);
+  let results = (outs PTQ_FloatTensor:$y);
+  let assemblyFormat = "$x `,` $scales attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
 def PTQ_QuantizeOp : PTQ_Op<"quantize", [
+    AttrSizedOperandSegments,
     AllShapesMatch<["x", "q"]>, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "float to integer with given scales";
   let description = [{
-    `q = clamp(round(x / s) + z, -2^(bits-1), 2^(bits-1) - 1)`, rounding half to even; NaN becomes `z`.
+    `q = clamp(round(x·c[k] / s) + z, -2^(bits-1), 2^(bits-1) - 1)`, rounding half to even; NaN becomes `z`.
     `scales` and `zero_points` have the shape that the scheme's granularity gives (see
-    `#ptq.scheme`). The result's element type holds at least `bits` bits.
+    `#ptq.scheme`). `channel_scales`, a vector with an element for each index `k` of the last dimension, is 1
+    where it is absent. The product and the quotient are each rounded to float32 (float64 if `x`'s type is).
+    The result's element type holds at least `bits` bits.
 
     Example:
 
@@ -112,10 +139,12 @@ def PTQ_QuantizeOp : PTQ_Op<"quantize", [
     ```
   }];
   let arguments = (ins PTQ_FloatTensor:$x, PTQ_FloatTensor:$scales,
-                       Optional<PTQ_IntegerTensor>:$zero_points, PTQ_SchemeAttr:$scheme);
+                       Optional<PTQ_IntegerTensor>:$zero_points,
+                       Optional<PTQ_FloatVector>:$channel_scales, PTQ_SchemeAttr:$scheme);
   let results = (outs PTQ_IntegerTensor:$q);
   let assemblyFormat = [{
-    $x `,` $scales (`zero_points` $zero_points^)? attr-dict `:` functional-type(operands, results)
+    $x `,` $scales (`zero_points` $zero_points^)? (`channel_scales` $channel_scales^)? attr-dict `:`
+    functional-type(operands, results)
   }];
   let hasVerifier = 1;
   let hasFolder = 1;
@@ -163,5 +192,7 @@ def PTQ_ObserveOp : PTQ_Op<"observe", [
   let assemblyFormat = "$name $x attr-dict `:` type($x)";
   let hasVerifier = 1;
 }
+
+include "PTQIntegerOps.td"
 
 #endif

@@ -111,3 +111,87 @@ func.func @observe(%x: tensor<1x8x?x2xf32>) -> tensor<1x8x?x2xf32> {
       tokens = 1, absmax = dense<1.0> : tensor<2xf32>, mean_abs = dense<0.5> : tensor<2xf32>>} : tensor<1x8x?x2xf32>
   return %1 : tensor<1x8x?x2xf32>
 }
+
+// CHECK-LABEL: func.func @statistics_divisor
+func.func @statistics_divisor(%x: tensor<4x2xf32>, %w: tensor<3x2xf32>) -> tensor<4x3xf32> {
+  // CHECK: clip = dense<{{.*}}> : tensor<3x1xf32>
+  // CHECK-SAME: divisor = dense<[2.000000e+00, 4.000000e+00]> : tensor<2xf32>>
+  %0 = ptq.linear %x, %w {
+      clip = dense<[[1.0], [2.0], [3.0]]> : tensor<3x1xf32>,
+      statistics = #ptq.statistics<tokens = 4096, absmax = dense<[1.0, 2.5]> : tensor<2xf32>,
+                                   mean_abs = dense<[0.25, 0.5]> : tensor<2xf32>,
+                                   divisor = dense<[2.0, 4.0]> : tensor<2xf32>>}
+     : (tensor<4x2xf32>, tensor<3x2xf32>) -> tensor<4x3xf32>
+  return %0 : tensor<4x3xf32>
+}
+
+// CHECK-LABEL: func.func @channel_scales
+func.func @channel_scales(%x: tensor<2x?x8xbf16>, %c: tensor<8xf32>, %s: tensor<2x?xf32>, %z: tensor<2x?xi8>)
+    -> (tensor<2x?x8xbf16>, tensor<2x?x8xi8>, tensor<2x?x8xi8>) {
+  // CHECK: ptq.scale_channels %{{.*}}, %{{.*}} : (tensor<2x?x8xbf16>, tensor<8xf32>) -> tensor<2x?x8xbf16>
+  %0 = ptq.scale_channels %x, %c : (tensor<2x?x8xbf16>, tensor<8xf32>) -> tensor<2x?x8xbf16>
+  // CHECK: ptq.quantize %{{.*}}, %{{.*}} channel_scales %{{.*}} {scheme = #ptq.scheme<bits = 8, symmetric, per_token>}
+  // CHECK-SAME: : (tensor<2x?x8xbf16>, tensor<2x?xf32>, tensor<8xf32>) -> tensor<2x?x8xi8>
+  %1 = ptq.quantize %x, %s channel_scales %c {scheme = #ptq.scheme<bits = 8, symmetric, per_token>}
+     : (tensor<2x?x8xbf16>, tensor<2x?xf32>, tensor<8xf32>) -> tensor<2x?x8xi8>
+  // CHECK: ptq.quantize %{{.*}}, %{{.*}} zero_points %{{.*}} channel_scales %{{.*}} {
+  %2 = ptq.quantize %x, %s zero_points %z channel_scales %c {scheme = #ptq.scheme<bits = 8, asymmetric, per_token>}
+     : (tensor<2x?x8xbf16>, tensor<2x?xf32>, tensor<2x?xi8>, tensor<8xf32>) -> tensor<2x?x8xi8>
+  return %0, %1, %2 : tensor<2x?x8xbf16>, tensor<2x?x8xi8>, tensor<2x?x8xi8>
+}
+
+// CHECK-LABEL: func.func @dynamic_quantize
+func.func @dynamic_quantize(%x: tensor<2x4x8xf32>, %c: tensor<8xf32>, %d: tensor<?x?xf16>)
+    -> (tensor<2x4x8xi8>, tensor<2x4xf32>, tensor<2x4x8xi8>, tensor<1xf32>, tensor<1xi8>, tensor<?x?xi4>, tensor<?xf32>) {
+  // CHECK: %{{.*}}, %{{.*}} = ptq.dynamic_quantize %{{.*}} channel_scales %{{.*}} {scheme = #ptq.scheme<bits = 8, symmetric, per_token, dynamic>}
+  // CHECK-SAME: : (tensor<2x4x8xf32>, tensor<8xf32>) -> (tensor<2x4x8xi8>, tensor<2x4xf32>)
+  %0, %s0 = ptq.dynamic_quantize %x channel_scales %c {scheme = #ptq.scheme<bits = 8, symmetric, per_token, dynamic>}
+     : (tensor<2x4x8xf32>, tensor<8xf32>) -> (tensor<2x4x8xi8>, tensor<2x4xf32>)
+  // CHECK: %{{.*}}, %{{.*}}, %{{.*}} = ptq.dynamic_quantize %{{.*}} {scheme = #ptq.scheme<bits = 8, asymmetric, per_tensor, dynamic>}
+  // CHECK-SAME: : (tensor<2x4x8xf32>) -> (tensor<2x4x8xi8>, tensor<1xf32>, tensor<1xi8>)
+  %1, %s1, %z1 = ptq.dynamic_quantize %x {scheme = #ptq.scheme<bits = 8, asymmetric, per_tensor, dynamic>}
+     : (tensor<2x4x8xf32>) -> (tensor<2x4x8xi8>, tensor<1xf32>, tensor<1xi8>)
+  %2, %s2 = ptq.dynamic_quantize %d {scheme = #ptq.scheme<bits = 4, symmetric, per_token, dynamic>}
+     : (tensor<?x?xf16>) -> (tensor<?x?xi4>, tensor<?xf32>)
+  return %0, %s0, %1, %s1, %z1, %2, %s2
+    : tensor<2x4x8xi8>, tensor<2x4xf32>, tensor<2x4x8xi8>, tensor<1xf32>, tensor<1xi8>, tensor<?x?xi4>, tensor<?xf32>
+}
+
+// CHECK-LABEL: func.func @integer_linear
+func.func @integer_linear(%x: tensor<2x4x64xi8>, %sk: tensor<2x4xf32>, %st: tensor<1xf32>, %z: tensor<2x4xi8>,
+                          %w: tensor<32x64xi8>, %wc: tensor<32x1xf32>, %wt: tensor<1x1xf32>, %w4: tensor<32x8xi32>,
+                          %wg: tensor<32x2xf16>, %b: tensor<32xf32>)
+    -> (tensor<2x4x32xf32>, tensor<2x4x32xf32>, tensor<2x4x32xbf16>) {
+  // CHECK: ptq.integer_linear %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} {activation_scheme = #ptq.scheme<bits = 8, symmetric, per_tensor>, layer = "up", weight_scheme = #ptq.scheme<bits = 8, symmetric, per_tensor>}
+  // CHECK-SAME: : (tensor<2x4x64xi8>, tensor<1xf32>, tensor<32x64xi8>, tensor<1x1xf32>) -> tensor<2x4x32xf32>
+  %0 = ptq.integer_linear %x, %st, %w, %wt
+         {activation_scheme = #ptq.scheme<bits = 8, symmetric, per_tensor>, layer = "up",
+          weight_scheme = #ptq.scheme<bits = 8, symmetric, per_tensor>}
+     : (tensor<2x4x64xi8>, tensor<1xf32>, tensor<32x64xi8>, tensor<1x1xf32>) -> tensor<2x4x32xf32>
+  // CHECK: ptq.integer_linear %{{.*}}, %{{.*}} x_zero_points %{{.*}}, %{{.*}}, %{{.*}} bias %{{.*}} {
+  // CHECK-SAME: : (tensor<2x4x64xi8>, tensor<2x4xf32>, tensor<2x4xi8>, tensor<32x64xi8>, tensor<32x1xf32>, tensor<32xf32>) -> tensor<2x4x32xf32>
+  %1 = ptq.integer_linear %x, %sk x_zero_points %z, %w, %wc bias %b
+         {activation_scheme = #ptq.scheme<bits = 8, asymmetric, per_token, dynamic>,
+          weight_scheme = #ptq.scheme<bits = 8, symmetric, per_channel>}
+     : (tensor<2x4x64xi8>, tensor<2x4xf32>, tensor<2x4xi8>, tensor<32x64xi8>, tensor<32x1xf32>, tensor<32xf32>)
+       -> tensor<2x4x32xf32>
+  // CHECK: ptq.integer_linear {{.*}} weight_scheme = #ptq.scheme<bits = 4, symmetric, per_group(32)>}
+  %2 = ptq.integer_linear %x, %sk, %w4, %wg
+         {activation_scheme = #ptq.scheme<bits = 8, symmetric, per_token, dynamic>,
+          weight_scheme = #ptq.scheme<bits = 4, symmetric, per_group(32)>}
+     : (tensor<2x4x64xi8>, tensor<2x4xf32>, tensor<32x8xi32>, tensor<32x2xf16>) -> tensor<2x4x32xbf16>
+  return %0, %1, %2 : tensor<2x4x32xf32>, tensor<2x4x32xf32>, tensor<2x4x32xbf16>
+}
+
+// CHECK-LABEL: func.func @integer_batch_matmul
+func.func @integer_batch_matmul(%a: tensor<2x3x?x16xi8>, %b: tensor<2x3x5x16xi8>, %sa: tensor<2x3x?xf32>,
+                                %sb: tensor<2x3x5xf32>, %st: tensor<1xf32>)
+    -> (tensor<2x3x?x5xf32>, tensor<2x3x?x5xf32>) {
+  // CHECK: ptq.integer_batch_matmul %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : (tensor<2x3x?x16xi8>, tensor<2x3x?xf32>, tensor<2x3x5x16xi8>, tensor<2x3x5xf32>) -> tensor<2x3x?x5xf32>
+  %0 = ptq.integer_batch_matmul %a, %sa, %b, %sb
+     : (tensor<2x3x?x16xi8>, tensor<2x3x?xf32>, tensor<2x3x5x16xi8>, tensor<2x3x5xf32>) -> tensor<2x3x?x5xf32>
+  // CHECK: ptq.integer_batch_matmul
+  %1 = ptq.integer_batch_matmul %a, %st, %b, %sb
+     : (tensor<2x3x?x16xi8>, tensor<1xf32>, tensor<2x3x5x16xi8>, tensor<2x3x5xf32>) -> tensor<2x3x?x5xf32>
+  return %0, %1 : tensor<2x3x?x5xf32>, tensor<2x3x?x5xf32>
+}
