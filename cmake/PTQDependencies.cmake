@@ -23,6 +23,12 @@ find_library(PTQ_OPENBLAS openblas REQUIRED)
 find_library(PTQ_LAPACKE lapacke REQUIRED)
 find_package(Threads REQUIRED)
 
+# 8-bit products on the CPU; without it a portable loop computes them.
+find_library(PTQ_ONEDNN dnnl)
+if(NOT PTQ_ONEDNN)
+  message(STATUS "oneDNN not found: int8 matrix products will run on a portable loop")
+endif()
+
 find_program(PTQ_CCACHE ccache)
 if(PTQ_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # The sloppiness lets ccache serve translation units that use a precompiled header.

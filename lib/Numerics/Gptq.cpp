@@ -13,6 +13,7 @@
 #include "RowTile.h"
 #include "TensorParameters.h"
 #include "TileParameters.h"
+#include "ptq/Numerics/Rtn.h"
 #include "ptq/Numerics/Threads.h"
 #include <algorithm>
 #include <cblas.h>
@@ -36,14 +37,16 @@ int64_t chunkRowsOf(int64_t rows) {
 
 /// The buffers of one chunk, [columns][lanes] each.
 struct Workspace {
-  std::unique_ptr<float[]> values, t, scales, zeroPoints, scratch;
+  std::unique_ptr<float[]> values, t, scales, zeroPoints, clip, scratch;
   std::unique_ptr<int8_t[]> codes;
 
-  Workspace(int64_t columns, int64_t lanes, int64_t groups, const GptqSchedule &schedule)
+  Workspace(int64_t columns, int64_t lanes, int64_t groups, bool clipped,
+            const GptqSchedule &schedule)
       : values(allocateLarge<float>(columns * lanes)),
         t(allocateLarge<float>(schedule.maxWindow * lanes)),
         scales(allocateLarge<float>(groups * lanes)),
         zeroPoints(allocateLarge<float>(groups * lanes)),
+        clip(clipped ? allocateLarge<float>(groups * lanes) : nullptr),
         scratch(allocateLarge<float>(std::max(schedule.maxSolve, schedule.groupSize) * tileRows)),
         codes(allocateLarge<int8_t>(columns * lanes)) {}
 };
@@ -52,7 +55,7 @@ struct Workspace {
 class GptqRun {
 public:
   GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
-          const GptqSchedule &schedule);
+          const GptqSchedule &schedule, ConstMatrix clip);
   void run();
 
   QuantizedWeight result;
@@ -63,8 +66,9 @@ private:
   void computeStaticScales(int64_t lanes, Workspace &space);
   void multiplyBefore(const Block &block, int64_t lanes, Workspace &space);
   void storeScales(int64_t first, int64_t rows, int64_t lanes, const Workspace &space);
+  void loadClip(int64_t first, int64_t rows, int64_t lanes, Workspace &space);
 
-  ConstMatrix w;
+  ConstMatrix w, clip;
   const GramFactor &factor;
   const WeightScheme &scheme;
   const GptqSchedule &schedule;
@@ -75,8 +79,8 @@ private:
 };
 
 GptqRun::GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
-                 const GptqSchedule &schedule)
-    : w(w), factor(factor), scheme(scheme), schedule(schedule) {
+                 const GptqSchedule &schedule, ConstMatrix clip)
+    : w(w), clip(clip), factor(factor), scheme(scheme), schedule(schedule) {
   result.rows = w.rows;
   result.columns = w.columns;
   result.scheme = scheme;
@@ -129,7 +133,8 @@ void GptqRun::run() {
       }
     }
     if (!space)
-      space = std::make_unique<Workspace>(w.columns, lanes, result.groups(), schedule);
+      space = std::make_unique<Workspace>(w.columns, lanes, result.groups(), clip.data != nullptr,
+                                          schedule);
     runChunk(first, last, *space);
     std::lock_guard<std::mutex> lock(mutex);
     idle.push_back(std::move(space));
@@ -139,6 +144,7 @@ void GptqRun::run() {
 void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
   int64_t rows = last - first, lanes = roundUpToTile(rows);
   loadLanes(w.rowRange(first, last), positions, factor.dead, space.values.get(), lanes);
+  loadClip(first, rows, lanes, space);
   if (!schedule.live)
     computeStaticScales(lanes, space);
   for (const Block &block : schedule.blocks) {
@@ -151,6 +157,7 @@ void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
       tile.codes = space.codes.get() + block.begin * lanes + lane;
       tile.scales = space.scales.get() + lane;
       tile.zeroPoints = space.zeroPoints.get() + lane;
+      tile.clip = space.clip ? space.clip.get() + lane : nullptr;
       tile.losses = losses;
       tile.scratch = space.scratch.get();
       tile.stride = lanes;
@@ -195,8 +202,18 @@ void GptqRun::computeStaticScales(int64_t lanes, Workspace &space) {
                     space.scratch.get() + c * tileRows);
       computeTileParameters(space.scratch.get(), size, tileRows, scheme,
                             space.scales.get() + g * lanes + lane,
-                            space.zeroPoints.get() + g * lanes + lane);
+                            space.zeroPoints.get() + g * lanes + lane,
+                            space.clip ? space.clip.get() + g * lanes + lane : nullptr);
     }
+}
+
+/// The rows' bounds by position of the group, rows in lanes.
+void GptqRun::loadClip(int64_t first, int64_t rows, int64_t lanes, Workspace &space) {
+  if (!space.clip)
+    return;
+  for (int64_t g = 0; g < result.groups(); ++g)
+    for (int64_t i = 0; i < lanes; ++i)
+      space.clip[g * lanes + i] = i < rows ? clip(first + i, originalGroup[g]) : 0.0f;
 }
 
 void GptqRun::storeScales(int64_t first, int64_t rows, int64_t lanes, const Workspace &space) {
@@ -212,14 +229,18 @@ void GptqRun::storeScales(int64_t first, int64_t rows, int64_t lanes, const Work
 
 /// GptqResult::error and errorRtn.
 void computeErrors(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
-                   const std::vector<double> &rowLosses, int64_t errorRows, GptqResult &result) {
+                   ConstMatrix clip, const std::vector<double> &rowLosses, int64_t errorRows,
+                   GptqResult &result) {
   int64_t count = errorRows <= 0 ? w.rows : std::min(errorRows, w.rows);
-  std::vector<float> sample(count * w.columns);
+  int64_t groups = clip.data ? clip.columns : 0;
+  std::vector<float> sample(count * w.columns), bounds(count * groups);
   double loss = 0;
   for (int64_t i = 0; i < count; ++i) {
     int64_t row = i * w.rows / count;
     loss += rowLosses[row];
     std::copy_n(w.row(row), w.columns, sample.data() + i * w.columns);
+    if (groups)
+      std::copy_n(clip.row(row), groups, bounds.data() + i * groups);
   }
   ConstMatrix rows(sample.data(), count, w.columns);
   double whole = outputNorm(count, factor, [&](int64_t i, int64_t j) { return rows(i, j); });
@@ -229,7 +250,9 @@ void computeErrors(ConstMatrix w, const GramFactor &factor, const WeightScheme &
   if (scheme.granularity == Granularity::PerTensor)
     tensor = computeTensorParameters(w, {}, scheme);
   std::vector<float> rounded(count * w.columns);
-  dequantize(roundToNearest(rows, scheme, tensor), MutableMatrix(rounded.data(), count, w.columns));
+  ConstMatrix rowClip(groups ? bounds.data() : nullptr, count, groups);
+  dequantize(roundToNearest(rows, scheme, tensor, rowClip),
+             MutableMatrix(rounded.data(), count, w.columns));
   double lossRtn = outputNorm(
       count, factor, [&](int64_t i, int64_t j) { return rows(i, j) - rounded[i * w.columns + j]; });
   result.error = loss / whole;
@@ -239,27 +262,33 @@ void computeErrors(ConstMatrix w, const GramFactor &factor, const WeightScheme &
 } // namespace
 
 llvm::Expected<GptqResult> quantizeGptq(ConstMatrix w, const GramFactor &factor,
-                                        const WeightScheme &scheme, const GptqOptions &options) {
+                                        const WeightScheme &scheme, const GptqOptions &options,
+                                        ConstMatrix clip) {
   if (llvm::Error error = verify(scheme, w.rows, w.columns))
     return error;
   if (factor.columns != w.columns)
     return llvm::createStringError(
         "the weight has %lld input channels, but the Gram matrix was taken over %lld",
         static_cast<long long>(w.columns), static_cast<long long>(factor.columns));
+  if (llvm::Error error = verifyClip(clip, scheme, w.rows, w.columns))
+    return error;
   if (llvm::Error error = checkFinite(w))
     return error;
   llvm::Expected<GptqSchedule> schedule = buildGptqSchedule(factor, scheme, options);
   if (!schedule)
     return schedule.takeError();
+  if (clip.data && schedule->scattered)
+    return llvm::createStringError("ranges are clipped for groups of consecutive channels, which "
+                                   "rounding by activation order with live scales does not keep");
 
-  GptqRun run(w, factor, scheme, *schedule);
+  GptqRun run(w, factor, scheme, *schedule, clip);
   run.run();
   GptqResult result;
   result.weight = std::move(run.result);
   for (double loss : run.rowLosses)
     result.loss += loss;
   if (options.computeErrors)
-    computeErrors(w, factor, scheme, run.rowLosses, options.errorRows, result);
+    computeErrors(w, factor, scheme, clip, run.rowLosses, options.errorRows, result);
   return result;
 }
 

@@ -141,7 +141,8 @@ void takeScales(const GptqSchedule &schedule, const ScaleStep &step, int64_t at,
   for (int64_t group = step.firstGroup; group < step.lastGroup; ++group)
     computeTileParameters(live + (group * schedule.groupSize - step.at) * tileRows,
                           schedule.groupSize, tileRows, scheme, tile.scales + group * tile.stride,
-                          tile.zeroPoints + group * tile.stride);
+                          tile.zeroPoints + group * tile.stride,
+                          tile.clip ? tile.clip + group * tile.stride : nullptr);
 }
 
 } // namespace

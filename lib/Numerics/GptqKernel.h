@@ -19,6 +19,7 @@ struct GptqTile {
   int8_t *codes;     ///< Out.
   float *scales;     ///< [groups][stride]: out for the groups of the block's steps, else in.
   float *zeroPoints; ///< [groups][stride]
+  const float *clip; ///< [groups][stride], or null: bounds of the ranges.
   float *losses;     ///< [tileRows]: += the squares of E R in the block's columns.
   float *scratch;    ///< [schedule.maxSolve][tileRows]
   int64_t stride;

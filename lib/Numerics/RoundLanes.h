@@ -18,7 +18,7 @@ void roundLanes(const float *values, int64_t count, const float *scales, const f
 /// quantizeRtn() of a weight known to be finite and to fit the scheme. `tensor` is used for
 /// per-tensor granularity only.
 QuantizedWeight roundToNearest(ConstMatrix w, const WeightScheme &scheme,
-                               const QuantizationParameters &tensor);
+                               const QuantizationParameters &tensor, ConstMatrix clip = {});
 
 } // namespace ptq::numerics
 

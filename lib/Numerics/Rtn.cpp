@@ -10,6 +10,7 @@
 #include "TileParameters.h"
 #include "ptq/Numerics/Threads.h"
 #include <algorithm>
+#include <cfloat>
 #include <memory>
 
 namespace ptq::numerics {
@@ -47,18 +48,45 @@ int32_t quantizeValue(float x, const QuantizationParameters &parameters, unsigne
          parameters.zeroPoint;
 }
 
-llvm::Expected<QuantizedWeight> quantizeRtn(ConstMatrix w, const WeightScheme &scheme) {
+llvm::Error verifyClip(ConstMatrix clip, const WeightScheme &scheme, int64_t rows,
+                       int64_t columns) {
+  if (!clip.data)
+    return llvm::Error::success();
+  int64_t groups = groupsPerRow(scheme, columns);
+  if (scheme.granularity == Granularity::PerTensor)
+    return llvm::createStringError("ranges are clipped per group or channel, but the weight is "
+                                   "rounded per tensor");
+  if (clip.rows != rows || clip.columns != groups)
+    return llvm::createStringError("ranges are clipped for %lld x %lld groups, but the weight has "
+                                   "%lld x %lld: search them for "
+                                   "the scheme that is rounded to",
+                                   static_cast<long long>(clip.rows),
+                                   static_cast<long long>(clip.columns),
+                                   static_cast<long long>(rows), static_cast<long long>(groups));
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t g = 0; g < groups; ++g)
+      if (!(clip(i, g) >= 0 && clip(i, g) <= FLT_MAX))
+        return llvm::createStringError(
+            "the range of row %lld, group %lld is clipped at %g, which is negative or not finite",
+            static_cast<long long>(i), static_cast<long long>(g), clip(i, g));
+  return llvm::Error::success();
+}
+
+llvm::Expected<QuantizedWeight> quantizeRtn(ConstMatrix w, const WeightScheme &scheme,
+                                            ConstMatrix clip) {
   if (llvm::Error error = verify(scheme, w.rows, w.columns))
+    return error;
+  if (llvm::Error error = verifyClip(clip, scheme, w.rows, w.columns))
     return error;
   if (llvm::Error error = checkFinite(w))
     return error;
   if (scheme.granularity != Granularity::PerTensor)
-    return roundToNearest(w, scheme, {});
+    return roundToNearest(w, scheme, {}, clip);
   return roundToNearest(w, scheme, computeTensorParameters(w, {}, scheme));
 }
 
 QuantizedWeight roundToNearest(ConstMatrix w, const WeightScheme &scheme,
-                               const QuantizationParameters &tensor) {
+                               const QuantizationParameters &tensor, ConstMatrix clip) {
   QuantizedWeight result;
   result.rows = w.rows;
   result.columns = w.columns;
@@ -75,7 +103,7 @@ QuantizedWeight roundToNearest(ConstMatrix w, const WeightScheme &scheme,
   parallelFor(0, w.rows, rowsPerChunk, [&](int64_t first, int64_t last) {
     std::unique_ptr<float[]> lanes(new float[groupSize * tileRows]);
     std::unique_ptr<int8_t[]> codes(new int8_t[groupSize * tileRows]);
-    alignas(64) float scales[tileRows], zeroPoints[tileRows];
+    alignas(64) float scales[tileRows], zeroPoints[tileRows], bounds[tileRows] = {};
     std::fill_n(scales, tileRows, tensor.scale);
     std::fill_n(zeroPoints, tileRows, static_cast<float>(tensor.zeroPoint));
     for (int64_t row = first; row < last; row += tileRows)
@@ -84,7 +112,10 @@ QuantizedWeight roundToNearest(ConstMatrix w, const WeightScheme &scheme,
         ConstMatrix group(w.row(row) + column, rows, groupSize, w.stride);
         loadLanes(group, {}, {}, lanes.get(), tileRows);
         if (!perTensor) {
-          computeTileParameters(lanes.get(), groupSize, tileRows, scheme, scales, zeroPoints);
+          for (int64_t i = 0; clip.data && i < rows; ++i)
+            bounds[i] = clip(row + i, g);
+          computeTileParameters(lanes.get(), groupSize, tileRows, scheme, scales, zeroPoints,
+                                clip.data ? bounds : nullptr);
           for (int64_t i = 0; i < rows; ++i) {
             result.scales[(row + i) * groups + g] = scales[i];
             if (!scheme.symmetric)

@@ -107,10 +107,16 @@ void computeTileLosses(const float *values, int64_t count, int64_t stride,
 }
 
 void computeTileParameters(const float *values, int64_t count, int64_t stride,
-                           const WeightScheme &scheme, float *scales, float *zeroPoints) {
+                           const WeightScheme &scheme, float *scales, float *zeroPoints,
+                           const float *clip) {
   CodeRange codes = codeRange(scheme);
   Lanes lo, hi;
   rangeTile(values, count, stride, lo.at, hi.at);
+  if (clip && !scheme.mse)
+    for (int64_t l = 0; l < tileRows; ++l) {
+      lo.at[l] = lo.at[l] < -clip[l] ? -clip[l] : lo.at[l];
+      hi.at[l] = hi.at[l] > clip[l] ? clip[l] : hi.at[l];
+    }
   parametersTile(lo.at, hi.at, 1.0f, codes, scales, zeroPoints);
   if (!scheme.mse)
     return;

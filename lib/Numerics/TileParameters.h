@@ -13,9 +13,11 @@ namespace ptq::numerics {
 
 /// values[c * stride + lane], c < count, are the group's values of row `lane`. Writes tileRows
 /// scales and zero points (signed; zeros when the scheme is symmetric), as floats. Only bits,
-/// symmetric, symmetricRange and mse of the scheme are read.
+/// symmetric, symmetricRange and mse of the scheme are read. clip is null or has tileRows values,
+/// which bound the ranges; it is not read with mse.
 void computeTileParameters(const float *values, int64_t count, int64_t stride,
-                           const WeightScheme &scheme, float *scales, float *zeroPoints);
+                           const WeightScheme &scheme, float *scales, float *zeroPoints,
+                           const float *clip = nullptr);
 
 /// losses[lane] = sum over c of |q(x) - x|^2.4 / extent^2.4 for the lane's scale and zero point.
 /// inverseExtents makes the loss independent of the weights' unit; it must be finite.

@@ -53,11 +53,14 @@ struct GptqResult {
 /// The result has a groupIndex only if the factor's order is Activation, the scheme PerGroup and
 /// staticGroups off.
 ///
+/// clip is that of quantizeRtn(): it bounds the ranges of live values as it does those of the
+/// weight, since corrections move single weights, not the range that serves the output best.
+///
 /// Errors: those of quantizeRtn(), a factor of another width, a factor in group-aware order for
-/// another group size.
+/// another group size, a clip where the result has a groupIndex.
 llvm::Expected<GptqResult> quantizeGptq(ConstMatrix w, const GramFactor &factor,
-                                        const WeightScheme &scheme,
-                                        const GptqOptions &options = {});
+                                        const WeightScheme &scheme, const GptqOptions &options = {},
+                                        ConstMatrix clip = {});
 
 /// ||(W - Q) R||^2 / ||W R||^2 over all rows, W with its dead columns zeroed: the relative squared
 /// error of the layer's output on the calibration data. 0 for a weight of zeros. The shapes agree.

@@ -8,6 +8,9 @@
 //   all zero    the range is [-1, 1];
 //   mse         of the ranges [p lo, p hi], p = 1 - i/100, i = 0..79, the first that minimizes
 //               sum |q(x) - x|^2.4 (Frantar et al., GPTQ, the reference implementation's search).
+//   clip c      the range is [max(lo, -c), min(hi, c)] instead of [lo, hi] (AWQ's searched ranges;
+//   not with
+//               mse, which searches its own).
 // A scale is never below the smallest normal float, so x / s is always finite.
 
 #ifndef PTQ_NUMERICS_RTN_H
@@ -39,8 +42,15 @@ QuantizationParameters parametersOfRange(float lo, float hi, unsigned bits, bool
 int32_t quantizeValue(float x, const QuantizationParameters &parameters, unsigned bits);
 
 /// Quantizes w (row-major, [output channels, input channels]) by rounding to nearest.
-/// Errors: those of verify(), a NaN or an infinity in w (the message has its row and column).
-llvm::Expected<QuantizedWeight> quantizeRtn(ConstMatrix w, const WeightScheme &scheme);
+/// clip, if it has data, is [rows, groups]: what bounds the range of each group's scale.
+/// Errors: those of verify() and verifyClip(), a NaN or an infinity in w (the message has its row
+/// and column).
+llvm::Expected<QuantizedWeight> quantizeRtn(ConstMatrix w, const WeightScheme &scheme,
+                                            ConstMatrix clip = {});
+
+/// An error unless clip [rows, groups] fits the scheme for a weight of rows x columns: not per
+/// tensor, a value for each group of each row, none negative, all finite.
+llvm::Error verifyClip(ConstMatrix clip, const WeightScheme &scheme, int64_t rows, int64_t columns);
 
 } // namespace ptq::numerics
 
