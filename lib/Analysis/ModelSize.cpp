@@ -17,15 +17,25 @@ static int64_t bytesOf(Type type) {
   return shaped.getNumElements() * std::max<int64_t>(8, shaped.getElementTypeBitWidth()) / 8;
 }
 
+/// Adds a layer that computes in the float type `real` and stores `parameters`.
+static void addLayer(QuantizedSize &size, LayerOpInterface layer, RankedTensorType real,
+                     ArrayRef<Value> parameters) {
+  size.original +=
+      layer.getInFeatures() * layer.getOutFeatures() * real.getElementTypeBitWidth() / 8;
+  for (Value parameter : parameters)
+    if (parameter)
+      size.packed += bytesOf(parameter.getType());
+}
+
 QuantizedSize ptq::quantizedSize(Operation *root) {
   QuantizedSize size;
-  root->walk([&](WeightOnlyLinearOp layer) {
-    int64_t width = layer.getX().getType().getElementTypeBitWidth() / 8;
-    size.original += layer.getInFeatures() * layer.getOutFeatures() * width;
-    for (Value operand : {Value(layer.getWeight()), Value(layer.getScales()),
-                          Value(layer.getZeroPoints()), Value(layer.getGroupIndex())})
-      if (operand)
-        size.packed += bytesOf(operand.getType());
+  root->walk([&](Operation *op) {
+    if (auto layer = dyn_cast<WeightOnlyLinearOp>(op))
+      addLayer(
+          size, layer, layer.getX().getType(),
+          {layer.getWeight(), layer.getScales(), layer.getZeroPoints(), layer.getGroupIndex()});
+    else if (auto layer = dyn_cast<IntegerLinearOp>(op))
+      addLayer(size, layer, layer.getY().getType(), {layer.getWeight(), layer.getWeightScales()});
   });
   return size;
 }

@@ -12,7 +12,7 @@ namespace ptq {
 /// Bytes of the weights of quantized layers, biases left out.
 struct QuantizedSize {
   int64_t packed = 0;   ///< Integers, scales, zero points and group indices.
-  int64_t original = 0; ///< As floats of the activation's type.
+  int64_t original = 0; ///< As floats of the type the layer has its activations or results in.
 };
 
 /// The layers below `root` that are quantized, together.
