@@ -38,7 +38,8 @@ std::optional<GemmProblem> ContractionNode::makeProblem(RankedTensorType a, Rank
   return problem;
 }
 
-void ContractionNode::setInvariantOperands(bool a, bool b) {
+void ContractionNode::setInvariance(llvm::function_ref<bool(ValueId)> isInvariant) {
+  bool a = isInvariant(reads[0]), b = isInvariant(reads[1]);
   sampleOperand = a == b ? None : a ? B : A;
 }
 

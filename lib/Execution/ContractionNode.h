@@ -14,9 +14,8 @@ class ContractionNode : public Node {
 public:
   ContractionNode(Contraction contraction, ValueTable &values);
 
-  /// Says which operands are the same for all samples. With exactly one, the samples are one more
-  /// loop of the GEMM.
-  void setInvariantOperands(bool a, bool b);
+  /// With exactly one operand the same for all samples, the samples are one more loop of the GEMM.
+  void setInvariance(llvm::function_ref<bool(ValueId)> isInvariant) override;
 
   bool runsTogether() const override { return sampleOperand != None; }
   llvm::Error run(llvm::ArrayRef<Frame *> frames) override;

@@ -32,6 +32,11 @@ LayerNode::LayerNode(Operation *op, ValueTable &values) : Node(op) {
   writes = {values.id(op->getResult(0))};
 }
 
+void LayerNode::setInvariance(llvm::function_ref<bool(ValueId)> isInvariant) {
+  sharesWeight = llvm::all_of(ArrayRef(reads).drop_front(), isInvariant);
+  together = (sharesWeight || isObserved) && !(sharesWeight && isInvariant(reads[0]));
+}
+
 std::unique_ptr<LayerNode> makeLayerNode(Operation *op, ValueTable &values) {
   if (!isa<LinearOp, WeightOnlyLinearOp>(op))
     return nullptr;

@@ -25,11 +25,7 @@ public:
   bool isObserved = false, isEvaluated = true;
   Observation *observation = nullptr;
 
-  /// Says whether the layer as a whole, and its weight, are the same for all samples.
-  void setInvariant(bool layer, bool weight) {
-    together = !layer && (weight || isObserved);
-    sharesWeight = weight;
-  }
+  void setInvariance(llvm::function_ref<bool(ValueId)> isInvariant) override;
   bool runsTogether() const override { return together; }
   llvm::Error run(llvm::ArrayRef<Frame *> frames) override;
 
@@ -48,9 +44,13 @@ private:
 
 std::unique_ptr<LayerNode> makeLayerNode(mlir::Operation *op, ValueTable &values);
 
-/// Nodes for ptq.quantize and ptq.dequantize; null for other operations. (ptq.observe is a reshape
-/// to its own shape.)
+/// Nodes for other ptq operations; null where `op` is none of those named. (ptq.observe is a
+/// reshape to its own shape.) ptq.quantize and ptq.dequantize:
 NodePtr makeQuantizeNode(mlir::Operation *op, ValueTable &values);
+/// ptq.scale_channels and ptq.dynamic_quantize:
+NodePtr makeActivationNode(mlir::Operation *op, ValueTable &values);
+/// ptq.integer_linear and ptq.integer_batch_matmul:
+NodePtr makeIntegerNode(mlir::Operation *op, ValueTable &values);
 
 } // namespace ptq::execution
 

@@ -37,6 +37,9 @@ public:
   /// Evaluates the operation for `frames`: one of them, unless runsTogether().
   virtual llvm::Error run(llvm::ArrayRef<Frame *> frames) = 0;
 
+  /// Says which values are the same for all samples; called before the node is scheduled.
+  virtual void setInvariance(llvm::function_ref<bool(ValueId)> isInvariant) {}
+
   /// Whether all samples are evaluated in one call.
   virtual bool runsTogether() const { return false; }
 
@@ -68,6 +71,7 @@ NodePtr makeScalarNode(mlir::Operation *op, ValueTable &values);
 NodePtr makeReshapeNode(mlir::Operation *op, ValueTable &values);
 NodePtr makeCopyNode(mlir::Operation *op, ValueTable &values);
 NodePtr makeSoftmaxNode(mlir::Operation *op, ValueTable &values);
+NodePtr makeRuntimeCallNode(mlir::Operation *op, ValueTable &values);
 
 } // namespace ptq::execution
 

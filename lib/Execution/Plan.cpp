@@ -33,7 +33,13 @@ static NodePtr makeNode(Operation *op, ValueTable &values) {
     return node;
   if (NodePtr node = makeQuantizeNode(op, values))
     return node;
+  if (NodePtr node = makeActivationNode(op, values))
+    return node;
+  if (NodePtr node = makeIntegerNode(op, values))
+    return node;
   if (NodePtr node = makeSoftmaxNode(op, values))
+    return node;
+  if (NodePtr node = makeRuntimeCallNode(op, values))
     return node;
   if (isa<tensor::ConcatOp>(op))
     if (NodePtr node = KernelNode::make(op, values))
@@ -179,13 +185,7 @@ void Planner::findInvariants() {
       plan->invariant[id] = invariant;
       producers[id] = node.get();
     }
-    if (auto *layer = dynamic_cast<LayerNode *>(node.get())) {
-      bool weightInvariant = llvm::all_of(ArrayRef(layer->reads).drop_front(), isInvariant);
-      layer->setInvariant(invariant, weightInvariant);
-    } else if (auto *contraction = dynamic_cast<ContractionNode *>(node.get())) {
-      contraction->setInvariantOperands(isInvariant(contraction->reads[0]),
-                                        isInvariant(contraction->reads[1]));
-    }
+    node->setInvariance(isInvariant);
   }
 }
 

@@ -2,43 +2,23 @@
 //
 // ptq.quantize and ptq.dequantize, element by element as the dialect defines them:
 //
-//   q = clamp(round(x / s) + z, −2^(bits−1), 2^(bits−1) − 1), half to even, NaN ↦ z
+//   q = clamp(round(x·c / s) + z, −2^(bits−1), 2^(bits−1) − 1), half to even, NaN ↦ z
 //   x = (q − z)·s
 //
-// with s and z taken where the scheme's granularity says.
+// with s and z taken where the scheme's granularity says. Activations in 8 bits, which are what
+// there is much of, go through lib/Numerics.
 //
+#include "Elements.h"
 #include "KernelExtraction.h"
 #include "LayerNodes.h"
-#include "ptq/Checkpoint/Float16.h"
 #include "ptq/IR/PTQ.h"
+#include "ptq/Numerics/ActivationRounding.h"
 
 #include <cmath>
 
 using namespace mlir;
 
 namespace ptq::execution {
-
-/// All elements of a tensor, as integers: an element of fewer than 8 bits lies in the low bits of
-/// its byte.
-static std::vector<int64_t> readIntegers(const Tensor &tensor) {
-  unsigned width = tensor.type.getElementTypeBitWidth();
-  int64_t bytes = *elementBytes(tensor.type.getElementType());
-  std::vector<int64_t> values(tensor.numElements());
-  for (auto [i, value] : llvm::enumerate(values)) {
-    uint64_t bits = 0;
-    memcpy(&bits, tensor.data + i * bytes, bytes);
-    value = llvm::SignExtend64(bits, width);
-  }
-  return values;
-}
-
-static std::vector<double> readFloats(const Tensor &tensor) {
-  if (tensor.type.getElementType().isF64())
-    return std::vector<double>(tensor.as<double>());
-  std::vector<float> values(tensor.numElements());
-  convertToFloat(tensor, values);
-  return std::vector<double>(values.begin(), values.end());
-}
 
 namespace {
 /// Which scale an element has: parameter(row, column) for rows of the last dimension.
@@ -77,94 +57,170 @@ private:
   bool perElement = false;
 };
 
-class QuantizeNode : public Node {
+/// What the two operations have in common: their scales, and zero points or zeros.
+class ScaledNode : public Node {
 public:
   using Node::Node;
+
+protected:
+  /// An error if an element of a tensor of `shape` has no scale.
+  llvm::Error checkScales(const ScaleIndex &index, const Tensor &scales, const Tensor *zeroPoints);
+};
+
+class QuantizeNode : public ScaledNode {
+public:
+  QuantizeNode(QuantizeOp op, ValueTable &values);
   llvm::Error run(ArrayRef<Frame *> frames) override;
 
 private:
-  llvm::Error checkParameters(const ScaleIndex &index, size_t scales, size_t zeroPoints);
+  bool isActivation(const Tensor &x, const Tensor *zeroPoints) const;
+  void runActivation(Frame &frame, const Tensor &x, const Tensor *zeroPoints, char *to);
+
+  SchemeAttr scheme;
+  std::optional<unsigned> zeroPointRead, channelScaleRead;
+};
+
+class DequantizeNode : public ScaledNode {
+public:
+  DequantizeNode(DequantizeOp op, ValueTable &values);
+  llvm::Error run(ArrayRef<Frame *> frames) override;
+
+private:
+  SchemeAttr scheme;
 };
 } // namespace
 
-llvm::Error QuantizeNode::checkParameters(const ScaleIndex &index, size_t scales,
-                                          size_t zeroPoints) {
+llvm::Error ScaledNode::checkScales(const ScaleIndex &index, const Tensor &scales,
+                                    const Tensor *zeroPoints) {
   if (index.rows == 0 || index.columns == 0)
     return llvm::Error::success();
-  size_t needed = index(index.rows - 1, index.columns - 1) + 1;
-  if (scales < needed || (reads.size() > 2 && zeroPoints < needed))
-    return errorAt(op,
-                   "needs " + Twine(needed) + " scales (and zero points), has " + Twine(scales));
+  int64_t needed = index(index.rows - 1, index.columns - 1) + 1, given = scales.numElements();
+  if (given < needed || (zeroPoints && zeroPoints->numElements() < needed))
+    return errorAt(op, "needs " + Twine(needed) + " scales (and zero points), has " + Twine(given));
   return llvm::Error::success();
+}
+
+QuantizeNode::QuantizeNode(QuantizeOp op, ValueTable &values)
+    : ScaledNode(op), scheme(op.getScheme()) {
+  reads = {values.id(op.getX()), values.id(op.getScales())};
+  if (Value zeroPoints = op.getZeroPoints()) {
+    zeroPointRead = values.id(zeroPoints);
+    reads.push_back(*zeroPointRead);
+  }
+  if (Value channelScales = op.getChannelScales()) {
+    channelScaleRead = values.id(channelScales);
+    reads.push_back(*channelScaleRead);
+  }
+  writes = {values.id(op.getQ())};
+}
+
+/// Tokens or a whole tensor in int8, computed in float32.
+bool QuantizeNode::isActivation(const Tensor &x, const Tensor *zeroPoints) const {
+  Granularity granularity = scheme.getGranularity();
+  return (granularity == Granularity::PerToken || granularity == Granularity::PerTensor) &&
+         !x.type.getElementType().isF64() &&
+         cast<QuantizeOp>(op).getQ().getType().getElementType().isInteger(8) &&
+         (!zeroPoints || zeroPoints->type.getElementType().isInteger(8));
+}
+
+void QuantizeNode::runActivation(Frame &frame, const Tensor &x, const Tensor *zeroPoints,
+                                 char *to) {
+  std::vector<float> storage, scaleStorage, channelStorage;
+  ArrayRef<float> channelScales;
+  if (channelScaleRead)
+    channelScales = viewFloats(frame.written(*channelScaleRead), channelStorage);
+  int64_t columns = x.type.getShape().back();
+  int64_t rows = columns ? x.numElements() / columns : 0;
+  numerics::quantizeActivations(
+      numerics::ConstMatrix(viewFloats(x, storage).data(), rows, columns), channelScales,
+      {scheme.getBits(), scheme.getSymmetric()}, viewFloats(frame.written(reads[1]), scaleStorage),
+      zeroPoints ? zeroPoints->as<int8_t>() : ArrayRef<int8_t>(),
+      numerics::MatrixRef<int8_t>(reinterpret_cast<int8_t *>(to), rows, columns));
 }
 
 llvm::Error QuantizeNode::run(ArrayRef<Frame *> frames) {
   Frame &frame = *frames.front();
-  Tensor from = frame.written(reads[0]);
+  Tensor from = frame.written(reads[0]), scales = frame.written(reads[1]);
   auto type = withShape(op->getResult(0).getType(), from.type.getShape());
-  std::vector<double> scales = readFloats(frame.written(reads[1]));
-  std::vector<int64_t> zeroPoints;
-  if (reads.size() > 2)
-    zeroPoints = readIntegers(frame.written(reads[2]));
-  auto quantize = dyn_cast<QuantizeOp>(op);
-  SchemeAttr scheme = quantize ? quantize.getScheme() : cast<DequantizeOp>(op).getScheme();
+  std::optional<Tensor> zeroTensor;
+  if (zeroPointRead)
+    zeroTensor = frame.written(*zeroPointRead);
+  const Tensor *zeros = zeroTensor ? &*zeroTensor : nullptr;
   ScaleIndex index(scheme, from.type.getShape());
-  if (llvm::Error error = checkParameters(index, scales.size(), zeroPoints.size()))
+  if (llvm::Error error = checkScales(index, scales, zeros))
     return error;
-  auto zeroPointAt = [&](int64_t at) { return zeroPoints.empty() ? int64_t(0) : zeroPoints[at]; };
   char *to = frame.allocate(writes[0], type);
-  int64_t width = *elementBytes(type.getElementType());
-
-  if (quantize) {
-    std::vector<double> x = readFloats(from);
-    double low = scheme.getMinimum(), high = scheme.getMaximum();
-    uint64_t mask = type.getElementTypeBitWidth() < 8 ? (1u << type.getElementTypeBitWidth()) - 1
-                                                      : ~uint64_t(0);
-    bool isDouble = from.type.getElementType().isF64();
-    for (int64_t row = 0, i = 0; row != index.rows; ++row)
-      for (int64_t column = 0; column != index.columns; ++column, ++i) {
-        int64_t at = index(row, column);
-        // The quotient is rounded to the precision of x first: all implementations divide in it.
-        double quotient = isDouble ? x[i] / scales[at] : float(x[i]) / float(scales[at]);
-        double zero = zeroPointAt(at);
-        double code = std::isnan(quotient) ? zero : std::nearbyint(quotient) + zero;
-        uint64_t bits =
-            static_cast<uint64_t>(static_cast<int64_t>(std::clamp(code, low, high))) & mask;
-        memcpy(to + i * width, &bits, width);
-      }
+  if (isActivation(from, zeros)) {
+    runActivation(frame, from, zeros, to);
     return llvm::Error::success();
   }
 
-  std::vector<int64_t> codes = readIntegers(from);
-  bool isDouble = type.getElementType().isF64();
-  std::vector<float> values(isDouble ? 0 : codes.size());
+  std::vector<double> x = readDoubles(from), s = readDoubles(scales), c;
+  if (channelScaleRead)
+    c = readDoubles(frame.written(*channelScaleRead));
+  std::vector<int64_t> z;
+  if (zeros)
+    z = readIntegers(*zeros);
+  int64_t width = *elementBytes(type.getElementType());
+  double low = scheme.getMinimum(), high = scheme.getMaximum();
+  uint64_t mask = llvm::maskTrailingOnes<uint64_t>(type.getElementTypeBitWidth());
+  bool isDouble = from.type.getElementType().isF64();
   for (int64_t row = 0, i = 0; row != index.rows; ++row)
     for (int64_t column = 0; column != index.columns; ++column, ++i) {
-      int64_t at = index(row, column), difference = codes[i] - zeroPointAt(at);
-      if (isDouble)
-        reinterpret_cast<double *>(to)[i] = difference * scales[at];
-      else
-        values[i] = float(difference) * float(scales[at]);
+      int64_t at = index(row, column);
+      // Product and quotient are rounded to the precision of x first: all implementations compute
+      // in it.
+      double value = x[i];
+      if (!c.empty())
+        value = isDouble ? value * c[column] : float(value) * float(c[column]);
+      double quotient = isDouble ? value / s[at] : float(value) / float(s[at]);
+      double zero = z.empty() ? 0 : z[at];
+      double code = std::isnan(quotient) ? zero : std::nearbyint(quotient) + zero;
+      uint64_t bits =
+          static_cast<uint64_t>(static_cast<int64_t>(std::clamp(code, low, high))) & mask;
+      memcpy(to + i * width, &bits, width);
     }
-  if (!isDouble) {
-    Type element = type.getElementType();
-    auto dtype = element.isF16()    ? checkpoint::DType::F16
-                 : element.isBF16() ? checkpoint::DType::BF16
-                                    : checkpoint::DType::F32;
-    checkpoint::convertFromFloat(dtype, values,
-                                 {to, static_cast<size_t>(type.getNumElements() * width)});
-  }
+  return llvm::Error::success();
+}
+
+DequantizeNode::DequantizeNode(DequantizeOp op, ValueTable &values)
+    : ScaledNode(op), scheme(op.getScheme()) {
+  for (Value operand : op->getOperands())
+    reads.push_back(values.id(operand));
+  writes = {values.id(op.getX())};
+}
+
+llvm::Error DequantizeNode::run(ArrayRef<Frame *> frames) {
+  Frame &frame = *frames.front();
+  Tensor from = frame.written(reads[0]), scales = frame.written(reads[1]);
+  auto type = withShape(op->getResult(0).getType(), from.type.getShape());
+  std::optional<Tensor> zeros;
+  if (reads.size() > 2)
+    zeros = frame.written(reads[2]);
+  ScaleIndex index(scheme, from.type.getShape());
+  if (llvm::Error error = checkScales(index, scales, zeros ? &*zeros : nullptr))
+    return error;
+  std::vector<int64_t> codes = readIntegers(from), z;
+  if (zeros)
+    z = readIntegers(*zeros);
+  std::vector<double> s = readDoubles(scales);
+  bool isDouble = type.getElementType().isF64();
+  std::vector<double> values(codes.size());
+  for (int64_t row = 0, i = 0; row != index.rows; ++row)
+    for (int64_t column = 0; column != index.columns; ++column, ++i) {
+      int64_t at = index(row, column), difference = codes[i] - (z.empty() ? 0 : z[at]);
+      values[i] = isDouble ? difference * s[at] : float(difference) * float(s[at]);
+    }
+  writeFloats(values, type.getElementType(), frame.allocate(writes[0], type));
   return llvm::Error::success();
 }
 
 NodePtr makeQuantizeNode(Operation *op, ValueTable &values) {
-  if (!isa<QuantizeOp, DequantizeOp>(op))
-    return nullptr;
-  auto node = std::make_unique<QuantizeNode>(op);
-  for (Value operand : op->getOperands())
-    node->reads.push_back(values.id(operand));
-  node->writes = {values.id(op->getResult(0))};
-  return node;
+  if (auto quantize = dyn_cast<QuantizeOp>(op))
+    return std::make_unique<QuantizeNode>(quantize, values);
+  if (auto dequantize = dyn_cast<DequantizeOp>(op))
+    return std::make_unique<DequantizeNode>(dequantize, values);
+  return nullptr;
 }
 
 } // namespace ptq::execution
