@@ -7,6 +7,8 @@
 // order, its factor. Both are forgotten when the last of these layers is rounded, so that one
 // input's matrices are the memory this takes.
 
+#include "IntegerLayer.h"
+#include "LayerParts.h"
 #include "RoundingPass.h"
 
 #include "ptq/Analysis/WeightValue.h"
@@ -45,7 +47,7 @@ namespace {
 
 /// A rounded layer, kept until the function may change.
 struct RoundedLayer {
-  LinearOp layer;
+  SelectedLayer selected;
   PackedWeight weight;
   RoundingRecord record;
 };
@@ -82,6 +84,7 @@ public:
 private:
   struct Layer {
     numerics::WeightScheme scheme;
+    SchemeAttr activation;
     Value input;
   };
 
@@ -112,7 +115,7 @@ GptqRounder::GptqRounder(ArrayRef<SelectedLayer> selected, numerics::ColumnOrder
   for (const SelectedLayer &entry : selected) {
     LinearOp layer = entry.layer;
     Value input = sharedInput(layer.getX());
-    layers[layer] = {entry.scheme, input};
+    layers[layer] = {entry.scheme, entry.activation, input};
     ++inputs[input].layersLeft;
     orders[input].insert(orderGroupSize(entry.scheme));
   }
@@ -164,6 +167,9 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
   if (!weight)
     return named(weight.takeError());
   numerics::ConstMatrix matrix(weight->data.data(), rows, columns);
+  llvm::Expected<LayerClip> clip = LayerClip::of(layer, info.scheme);
+  if (!clip)
+    return named(clip.takeError());
 
   RoundingRecord record;
   record.method = "gptq";
@@ -173,7 +179,7 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
     if (!(*factored)->warning.empty())
       mlir::emitWarning(layer.getLoc(), "layer '")
           << layer.getLayerName() << "': " << (*factored)->warning;
-    auto solved = numerics::quantizeGptq(matrix, **factored, info.scheme, options);
+    auto solved = numerics::quantizeGptq(matrix, **factored, info.scheme, options, clip->matrix());
     if (!solved)
       return named(solved.takeError());
     record.error = solved->error;
@@ -183,7 +189,7 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
     mlir::emitWarning(layer.getLoc(), "layer '")
         << layer.getLayerName() << "' is rounded to nearest: " << toString(factored.takeError());
     record.method = "rtn";
-    auto nearest = numerics::quantizeRtn(matrix, info.scheme);
+    auto nearest = numerics::quantizeRtn(matrix, info.scheme, clip->matrix());
     if (!nearest)
       return named(nearest.takeError());
     result = std::move(*nearest);
@@ -191,7 +197,9 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
   if (--input.layersLeft == 0)
     inputs.erase(info.input);
   record.seconds = secondsSince(start);
-  rounded.push_back({layer, PackedWeight(result), std::move(record)});
+  bool bytes = info.activation && info.scheme.bits == 8;
+  rounded.push_back({SelectedLayer{layer, info.scheme, info.activation},
+                     PackedWeight(result, bytes), std::move(record)});
   progress.advance();
   return result;
 }
@@ -223,7 +231,7 @@ struct GptqPass : ptq::impl::GptqBase<GptqPass> {
   using GptqBase::GptqBase;
 
   void runOnOperation() override {
-    if (failed(ensureRaised(getOperation())))
+    if (failed(ensureRaised(getOperation(), getAnalysisManager())))
       return signalPassFailure();
     if (llvm::Error error = quantize()) {
       mlir::emitError(getOperation().getLoc(), "gptq: " + toString(std::move(error)));
@@ -298,8 +306,8 @@ llvm::Error GptqPass::quantize() {
       return function.takeError();
     root = *function;
   }
-  auto layers = selectLayers(
-      root, makeRoundingOptions(bits, groupSize, granularity, symmetric, mse, only, skip));
+  auto layers = selectLayers(root, makeRoundingOptions(bits, groupSize, granularity, symmetric, mse,
+                                                       activations, only, skip));
   if (!layers)
     return layers.takeError();
   if (layers->empty())
@@ -307,6 +315,15 @@ llvm::Error GptqPass::quantize() {
 
   StatisticsCollector collector;
   bool collect = source && source->pending;
+  if (llvm::Error error = checkActivations(*layers, collect))
+    return error;
+  for (const SelectedLayer &selected : *layers)
+    if (selected.activation && *columnOrder == numerics::ColumnOrder::Activation &&
+        selected.scheme.granularity == numerics::Granularity::PerGroup && !staticGroups)
+      return llvm::createStringError("layer '" + LinearOp(selected.layer).getLayerName() +
+                                     "' has integer activations, whose groups must be consecutive "
+                                     "channels, which order=act does "
+                                     "not leave; use order=group-aware, or static-groups=true");
   GptqRounder rounder(*layers, *columnOrder, options, damp, sequential,
                       collect ? &collector : nullptr);
   if (llvm::Error error =
@@ -317,8 +334,11 @@ llvm::Error GptqPass::quantize() {
     source->pending = false;
     source->attachTo(module);
   }
+  IntegerLayers integerLayers;
   for (RoundedLayer &entry : rounder.takeRounded()) {
-    replaceByPacked(entry.layer, std::move(entry.weight), entry.record);
+    if (llvm::Error error =
+            replaceLayer(entry.selected, std::move(entry.weight), entry.record, integerLayers))
+      return error;
     ++numRounded;
   }
   return llvm::Error::success();

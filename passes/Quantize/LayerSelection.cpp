@@ -5,6 +5,7 @@
 #include "ptq/Analysis/Heads.h"
 #include "ptq/Quantize/PackedLayer.h"
 
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/Regex.h"
 
 using namespace mlir;
@@ -42,10 +43,39 @@ struct NamePattern {
 
 } // namespace
 
-/// What a mark on the layer says, or the default of 4 bits in groups of 128.
-static numerics::WeightScheme markedScheme(LinearOp layer) {
+/// How the activation is represented: the layer's mark, unless the option is given. Null: as it is.
+static llvm::Expected<SchemeAttr> resolveActivation(LinearOp layer,
+                                                    const RoundingOptions &options) {
+  if (!options.activations)
+    return layer.getActivationSchemeAttr();
+  struct Choice {
+    Granularity granularity;
+    bool dynamic;
+  };
+  std::optional<Choice> choice =
+      llvm::StringSwitch<std::optional<Choice>>(*options.activations)
+          .Case("per-token", Choice{Granularity::PerToken, true})
+          .Case("per-tensor", Choice{Granularity::PerTensor, true})
+          .Case("per-tensor-static", Choice{Granularity::PerTensor, false})
+          .Default(std::nullopt);
+  if (choice)
+    return SchemeAttr::get(layer.getContext(), /*bits=*/8, /*symmetric=*/true, choice->granularity,
+                           /*groupSize=*/0, choice->dynamic);
+  if (*options.activations == "none")
+    return SchemeAttr();
+  return error("activations is none, per-token, per-tensor or per-tensor-static, not '" +
+               *options.activations + "'");
+}
+
+/// What a mark on the layer says, or the default: 4 bits in groups of 128 under float activations,
+/// 8 bits per channel under integers.
+static numerics::WeightScheme markedScheme(LinearOp layer, bool hasIntegerActivation) {
   numerics::WeightScheme scheme;
   std::optional<SchemeAttr> mark = layer.getWeightScheme();
+  if (!mark && hasIntegerActivation) {
+    scheme.bits = 8;
+    scheme.granularity = numerics::Granularity::PerChannel;
+  }
   if (!mark)
     return scheme;
   scheme.bits = mark->getBits();
@@ -66,9 +96,9 @@ static numerics::WeightScheme markedScheme(LinearOp layer) {
   return scheme;
 }
 
-static llvm::Expected<numerics::WeightScheme> resolveScheme(LinearOp layer,
-                                                            const RoundingOptions &options) {
-  numerics::WeightScheme scheme = markedScheme(layer);
+static llvm::Expected<numerics::WeightScheme>
+resolveScheme(LinearOp layer, const RoundingOptions &options, SchemeAttr activation) {
+  numerics::WeightScheme scheme = markedScheme(layer, static_cast<bool>(activation));
   if (options.bits)
     scheme.bits = *options.bits;
   scheme.mse = options.mse;
@@ -91,6 +121,15 @@ static llvm::Expected<numerics::WeightScheme> resolveScheme(LinearOp layer,
   }
   if (llvm::Error invalid = numerics::verify(scheme, layer.getOutFeatures(), layer.getInFeatures()))
     return error("layer '" + layer.getLayerName() + "': " + toString(std::move(invalid)));
+  if (!activation)
+    return scheme;
+  if (!scheme.symmetric)
+    return error("layer '" + layer.getLayerName() +
+                 "' has integer activations, which need a weight without zero points: "
+                 "symmetric=true, or activations=none");
+  // Integers of 8 bits have codes to spare: the extremes are exact.
+  if (scheme.bits == 8 && !scheme.mse)
+    scheme.symmetricRange = numerics::SymmetricRange::Restricted;
   return scheme;
 }
 
@@ -117,12 +156,17 @@ llvm::Expected<std::vector<SelectedLayer>> ptq::selectLayers(Operation *root,
       return leave("its name does not match only='" + options.only + "'");
     if (!named && isReturnedAsIs(layer.getY()))
       return leave("it is a head: its value is returned as it is");
-    llvm::Expected<numerics::WeightScheme> scheme = resolveScheme(layer, options);
-    if (!scheme) {
-      failure = llvm::joinErrors(std::move(failure), scheme.takeError());
+    auto stop = [&](llvm::Error reason) {
+      failure = llvm::joinErrors(std::move(failure), std::move(reason));
       return WalkResult::interrupt();
-    }
-    selected.push_back({layer, *scheme});
+    };
+    llvm::Expected<SchemeAttr> activation = resolveActivation(layer, options);
+    if (!activation)
+      return stop(activation.takeError());
+    llvm::Expected<numerics::WeightScheme> scheme = resolveScheme(layer, options, *activation);
+    if (!scheme)
+      return stop(scheme.takeError());
+    selected.push_back({layer, *scheme, *activation});
     return WalkResult::advance();
   });
   if (failure)

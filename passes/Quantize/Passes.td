@@ -15,6 +15,9 @@ defvar RoundingOptions = [
   Option<"granularity", "granularity", "std::string", /*default=*/"\"group\"",
          "group, channel or tensor: which weights share a scale">,
   Option<"symmetric", "symmetric", "bool", /*default=*/"true", "No zero points">,
+  Option<"activations", "activations", "std::string", /*default=*/"",
+         "none, per-token, per-tensor or per-tensor-static: how activations become 8-bit integers; the layer's "
+         "mark if not given">,
   Option<"only", "only", "std::string", /*default=*/"",
          "A regular expression: round only layers whose name it matches, heads included">,
   Option<"skip", "skip", "std::string", /*default=*/"",
@@ -28,7 +31,11 @@ def Rtn : Pass<"rtn", "::mlir::ModuleOp"> {
     even. Scales are `2·absmax / (2^bits − 1)` in a symmetric scheme and `(max − min) / (2^bits − 1)`, over a
     range that includes 0, in an asymmetric one. Needs no calibration.
 
-    A layer takes its own mark (`weight_scheme`) unless an option is given. A head, a layer whose value is
+    A layer takes its own marks (`weight_scheme`, `activation_scheme`) unless an option is given. With an activation
+    scheme, or `activations`, it becomes `ptq.integer_linear`, whose input `ptq.quantize` or `ptq.dynamic_quantize` makes,
+    once for all layers that read it; without a mark its weight then takes 8 bits per channel, scaled
+    `absmax / 127`. Static scales (`per-tensor-static`) are those of calibration. Ranges that a search left on the layer
+    (`clip`) bound those of its groups, unless `mse` searches them anew. A head, a layer whose value is
     returned as it is, stays float unless `only` matches it. A group size that does not divide a layer's
     width is an error that names the layer, the width and the sizes that would do.
 
@@ -69,6 +76,9 @@ def Gptq : Pass<"gptq", "::mlir::ModuleOp"> {
     default), which needs nothing at run time. `damp` times the mean of the diagonal is added to it; a matrix
     that is still not positive definite gets 0.01 more until it is. A layer for which that does not help
     is rounded to nearest, with a warning that names it.
+
+    Marks, integer activations and `clip` are as in `--rtn`. Later layers see the rounded weights and float
+    activations, and XᵀX is that of the float activations.
 
     The scales of a group are taken when its first channel is reached, from the weights as corrected so far;
     `static-groups` takes them from the original weights. The range of a group need not be that of its weights:

@@ -22,12 +22,14 @@ inline RoundingOptions makeRoundingOptions(const mlir::Pass::Option<unsigned> &b
                                            const mlir::Pass::Option<int64_t> &groupSize,
                                            const mlir::Pass::Option<std::string> &granularity,
                                            const mlir::Pass::Option<bool> &symmetric, bool mse,
+                                           const mlir::Pass::Option<std::string> &activations,
                                            std::string only, std::string skip) {
   return {givenValue<unsigned>(bits, 4),
           givenValue<int64_t>(groupSize, 128),
           givenValue<std::string>(granularity, "group"),
           givenValue<bool>(symmetric, true),
           mse,
+          givenValue<std::string>(activations, ""),
           std::move(only),
           std::move(skip)};
 }

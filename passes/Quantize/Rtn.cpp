@@ -2,6 +2,8 @@
 //
 // Rounding to nearest; lib/Numerics/Rtn has the arithmetic.
 
+#include "IntegerLayer.h"
+#include "LayerParts.h"
 #include "RoundingPass.h"
 
 #include "ptq/Analysis/WeightValue.h"
@@ -30,7 +32,7 @@ struct RtnPass : ptq::impl::RtnBase<RtnPass> {
   using RtnBase::RtnBase;
 
   void runOnOperation() override {
-    if (failed(ensureRaised(getOperation())))
+    if (failed(ensureRaised(getOperation(), getAnalysisManager())))
       return signalPassFailure();
     if (llvm::Error error = round()) {
       mlir::emitError(getOperation().getLoc(), "rtn: " + toString(std::move(error)));
@@ -42,10 +44,14 @@ struct RtnPass : ptq::impl::RtnBase<RtnPass> {
     // Rounding needs no statistics, but those that were asked for are of the float layers.
     if (llvm::Error error = ensureStatistics(getOperation()))
       return error;
-    auto layers = selectLayers(getOperation(), makeRoundingOptions(bits, groupSize, granularity,
-                                                                   symmetric, mse, only, skip));
+    auto layers =
+        selectLayers(getOperation(), makeRoundingOptions(bits, groupSize, granularity, symmetric,
+                                                         mse, activations, only, skip));
     if (!layers)
       return layers.takeError();
+    if (llvm::Error error = checkActivations(*layers, /*statisticsPending=*/false))
+      return error;
+    IntegerLayers integerLayers;
     Progress progress("rtn", layers->size());
     for (SelectedLayer &selected : *layers) {
       LinearOp layer = selected.layer;
@@ -60,15 +66,20 @@ struct RtnPass : ptq::impl::RtnBase<RtnPass> {
         return named(weight.takeError());
       numerics::ConstMatrix matrix(weight->data.data(), layer.getOutFeatures(),
                                    layer.getInFeatures());
-      auto quantized = numerics::quantizeRtn(matrix, selected.scheme);
+      llvm::Expected<LayerClip> clip = LayerClip::of(layer, selected.scheme);
+      if (!clip)
+        return named(clip.takeError());
+      auto quantized = numerics::quantizeRtn(matrix, selected.scheme, clip->matrix());
       if (!quantized)
         return named(quantized.takeError());
-      PackedWeight packed(std::move(*quantized));
+      PackedWeight packed(std::move(*quantized),
+                          /*bytes=*/selected.activation && selected.scheme.bits == 8);
       RoundingRecord record;
       record.method = "rtn";
       record.seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      replaceByPacked(layer, std::move(packed), record);
+      if (llvm::Error error = replaceLayer(selected, std::move(packed), record, integerLayers))
+        return error;
       ++numRounded;
       progress.advance();
     }

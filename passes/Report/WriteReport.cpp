@@ -8,6 +8,7 @@
 #include "ptq/IR/PTQ.h"
 #include "ptq/Quantize/PackedLayer.h"
 #include "ptq/Report/Passes.h"
+#include "ptq/Transform/TransformRecord.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/Support/JSON.h"
@@ -38,13 +39,19 @@ static json::Value number(DictionaryAttr record, StringRef key) {
   return attr ? json::Value(attr.getValueAsDouble()) : json::Value(nullptr);
 }
 
-static json::Value schemeText(SchemeAttr scheme) {
-  if (!scheme)
-    return nullptr;
-  std::string text = "int" + std::to_string(scheme.getBits()) +
-                     (scheme.getSymmetric() ? " symmetric " : " asymmetric ") +
-                     stringifyGranularity(scheme.getGranularity()).str();
-  return text;
+static std::string schemeText(SchemeAttr scheme) {
+  return "int" + std::to_string(scheme.getBits()) +
+         (scheme.getSymmetric() ? " symmetric " : " asymmetric ") +
+         stringifyGranularity(scheme.getGranularity()).str() +
+         (scheme.getDynamic() ? " dynamic" : "");
+}
+
+/// "W8A8: int8 symmetric per_channel, activations int8 symmetric per_token dynamic".
+static std::string schemeText(SchemeAttr weight, SchemeAttr activation) {
+  if (!activation)
+    return schemeText(weight);
+  return "W" + std::to_string(weight.getBits()) + "A" + std::to_string(activation.getBits()) +
+         ": " + schemeText(weight) + ", activations " + schemeText(activation);
 }
 
 /// What all rows have; layers add to it.
@@ -62,12 +69,18 @@ static json::Object layerRow(LayerOpInterface layer) {
   json::Object object = row(layer.getLayerName(), layer.getLoc(), skipped ? "skipped" : "raised",
                             skipped ? json::Value(skipped.getValue()) : json::Value(nullptr));
   object["shape"] = json::Array{layer.getOutFeatures(), layer.getInFeatures()};
-  object["input_scale"] = "none";
-  auto packed = dyn_cast<WeightOnlyLinearOp>(layer.getOperation());
-  if (!packed)
+  auto inputScale = layer->getAttrOfType<StringAttr>(kInputScaleAttr);
+  object["input_scale"] = inputScale ? inputScale.getValue() : "none";
+  SchemeAttr scheme, activation;
+  if (auto packed = dyn_cast<WeightOnlyLinearOp>(layer.getOperation())) {
+    scheme = packed.getScheme();
+  } else if (auto integer = dyn_cast<IntegerLinearOp>(layer.getOperation())) {
+    scheme = integer.getWeightScheme();
+    activation = integer.getActivationScheme();
+  } else {
     return object;
-  SchemeAttr scheme = packed.getScheme();
-  object["scheme"] = schemeText(scheme);
+  }
+  object["scheme"] = schemeText(scheme, activation);
   object["bits"] = scheme.getBits();
   if (scheme.getGranularity() == Granularity::PerGroup)
     object["group_size"] = scheme.getGroupSize();

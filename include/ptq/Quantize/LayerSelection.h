@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Which layers a rounding pass takes, and to what scheme each is rounded.
+// Which layers a rounding pass takes, and to what schemes weight and activation of each are
+// rounded.
 
 #ifndef PTQ_QUANTIZE_LAYERSELECTION_H
 #define PTQ_QUANTIZE_LAYERSELECTION_H
@@ -21,17 +22,22 @@ struct RoundingOptions {
   std::optional<std::string> granularity; ///< "group", "channel", "tensor".
   std::optional<bool> symmetric;
   bool mse = false; ///< Search each range (numerics::WeightScheme::mse).
+  /// "none", "per-token", "per-tensor", "per-tensor-static".
+  std::optional<std::string> activations;
   std::string only, skip;
 };
 
 struct SelectedLayer {
   LinearOp layer;
   numerics::WeightScheme scheme;
+  /// Null: the activation stays float.
+  SchemeAttr activation;
 };
 
 /// Chooses the layers of `root` in program order; those that stay in float get the attribute
 /// `ptq.skipped` with the reason. Errors: options that make no scheme, patterns that are malformed
-/// or match no layer, a group size that does not divide a layer's width.
+/// or match no layer, a group size that does not divide a layer's width, integer activations with
+/// an asymmetric weight.
 llvm::Expected<std::vector<SelectedLayer>> selectLayers(mlir::Operation *root,
                                                         const RoundingOptions &options);
 

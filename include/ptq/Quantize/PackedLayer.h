@@ -28,16 +28,19 @@ inline constexpr llvm::StringLiteral kSkippedAttr = "ptq.skipped";
 struct PackedWeight {
   int64_t rows, columns;
   numerics::WeightScheme scheme;
-  std::vector<uint32_t> words;
+  std::vector<uint32_t> words; ///< The dense bit stream of each row; or
+  std::vector<int8_t> codes;   ///< [rows, columns], where 8 bits are kept as bytes.
   std::vector<float> scales;
   std::vector<int8_t> zeroPoints;
   std::vector<int32_t> groupIndex;
 
-  explicit PackedWeight(numerics::QuantizedWeight weight);
+  /// With `bytes` codes are kept as they are, else they are packed.
+  explicit PackedWeight(numerics::QuantizedWeight weight, bool bytes = false);
 };
 
 /// Replaces the layer; its new constants are keyed `<layer>.weight_packed`, `.weight_scale`,
-/// `.weight_zero_point` and `.weight_g_idx`. The float weight goes if nothing else reads it.
+/// `.weight_zero_point` and `.weight_g_idx`. Attributes that other passes left on the layer stay.
+/// The float weight goes if nothing else reads it.
 WeightOnlyLinearOp replaceByPacked(LinearOp layer, PackedWeight weight,
                                    const RoundingRecord &record);
 

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From a rounded weight and an activation's scheme to ptq.integer_linear and what quantizes its
+// input:
+//
+//   linear(x, w)  →  q, s = dynamic_quantize(x);  integer_linear(q, s, codes, weight scales)
+//
+// Layers that read one value, in one scheme, share the quantization. A ptq.scale_channels in front
+// is absorbed: its scales become the channel scales of the quantization. Static scales are the
+// greatest |x| of calibration over the greatest code.
+
+#ifndef PTQ_PASSES_QUANTIZE_INTEGERLAYER_H
+#define PTQ_PASSES_QUANTIZE_INTEGERLAYER_H
+
+#include "ptq/Quantize/LayerSelection.h"
+#include "ptq/Quantize/PackedLayer.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include <tuple>
+
+namespace ptq {
+
+/// An error that names the first layer whose activation cannot be quantized as its scheme asks, and
+/// says what to do. With `statisticsPending` layers need no statistics yet.
+llvm::Error checkActivations(llvm::ArrayRef<SelectedLayer> layers, bool statisticsPending);
+
+/// Replaces layers with integer activations, in program order.
+class IntegerLayers {
+public:
+  /// The new constants are keyed `<layer>.weight` (`.weight_packed` below 8 bits, `.weight_int8` if
+  /// the float weight has other users), `.weight_scale` and `.input_scale`. Errors: those of
+  /// checkActivations; a weight with a group index.
+  llvm::Expected<IntegerLinearOp> replace(const SelectedLayer &selected, PackedWeight weight,
+                                          const RoundingRecord &record);
+
+private:
+  struct Activation {
+    mlir::Value codes, scales, zeroPoints;
+  };
+  llvm::Expected<Activation> quantize(LinearOp layer, SchemeAttr scheme);
+
+  /// By what is quantized, without the reshapes before it: its root and type, its channel scales,
+  /// scheme and static scale.
+  using Key = std::tuple<mlir::Value, mlir::Type, mlir::Value, mlir::Attribute, mlir::Attribute>;
+  llvm::DenseMap<Key, Activation> activations;
+};
+
+/// Replaces a layer by what its schemes ask for: ptq.integer_linear or ptq.weight_only_linear.
+llvm::Error replaceLayer(const SelectedLayer &selected, PackedWeight weight,
+                         const RoundingRecord &record, IntegerLayers &integerLayers);
+
+} // namespace ptq
+
+#endif
