@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "Access.h"
+#include "OperandDecoder.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+#include <cstring>
+
+using namespace ptq::emulator;
+
+void ptq::emulator::computeAddresses(Warp &warp, const Instruction &instruction,
+                                     unsigned addressOperand, uint32_t mask, uint64_t *addresses) {
+  uint32_t slot = instruction.operands[addressOperand];
+  warp.requireDefined(instruction, slot, mask, "is used as an address");
+  uint64_t offset = static_cast<uint64_t>(instruction.immediate);
+  if (instruction.wideAddress) {
+    const uint64_t *base = warp.wideSlot(slot);
+    for (unsigned lane = 0; lane != warpSize; ++lane)
+      addresses[lane] = base[lane] + offset;
+  } else {
+    const uint32_t *base = warp.slot(slot);
+    for (unsigned lane = 0; lane != warpSize; ++lane)
+      addresses[lane] = static_cast<uint32_t>(base[lane] + offset);
+  }
+  uint64_t window = instruction.space == Space::Shared  ? sharedWindow
+                    : instruction.space == Space::Local ? localWindow
+                    : instruction.space == Space::Param ? parameterWindow
+                                                        : 0;
+  if (window)
+    for (unsigned lane = 0; lane != warpSize; ++lane)
+      addresses[lane] += window;
+}
+
+static bool inWindow(uint64_t address, uint64_t window) { return address - window < windowBytes; }
+
+uint64_t ptq::emulator::addressInSpace(uint64_t address) {
+  for (uint64_t window : {sharedWindow, localWindow, parameterWindow})
+    if (inWindow(address, window))
+      return address - window;
+  return address;
+}
+
+static const char *accessName(AccessKind kind) {
+  return kind == AccessKind::Read ? "read" : kind == AccessKind::Write ? "write" : "atomic access";
+}
+
+bool ptq::emulator::locate(Warp &warp, const Instruction &instruction, unsigned lane,
+                           uint64_t address, unsigned bytes, AccessKind kind, Location &location) {
+  Cta &cta = warp.cta;
+  if (__builtin_expect(address & (bytes - 1), 0))
+    warp.report(Check::Misalignment, instruction, 1u << lane, addressInSpace(address),
+                llvm::Twine(accessName(kind)) + " of " + llvm::Twine(bytes) +
+                    " bytes at an address that is no multiple of it");
+  auto outside = [&](const llvm::Twine &where) {
+    warp.report(Check::Bounds, instruction, 1u << lane, addressInSpace(address),
+                llvm::Twine(accessName(kind)) + " of " + llvm::Twine(bytes) + " bytes " + where);
+    return false;
+  };
+  location.readOnly = false;
+  if (inWindow(address, sharedWindow) && instruction.space != Space::Global) {
+    uint64_t offset = address - sharedWindow, size = cta.machine.sharedBytes();
+    location.space = Space::Shared;
+    if (offset + bytes > size)
+      return outside("outside the " + llvm::Twine(size) + " bytes of shared memory");
+    location.data = cta.shared.data() + offset;
+    location.state = cta.sharedState.data() + offset;
+    location.cells = cta.sharedCells.empty() ? nullptr : cta.sharedCells.data() + offset / 4;
+    for (unsigned index = 0; index != bytes; ++index)
+      if (location.state[index] == static_cast<uint8_t>(ByteState::Unallocated))
+        return outside("outside every variable in shared memory");
+    return true;
+  }
+  if (inWindow(address, localWindow) && instruction.space != Space::Global) {
+    uint64_t offset = address - localWindow;
+    location.space = Space::Local;
+    if (offset + bytes > warp.localBytes || offset < 16)
+      return outside("outside local memory");
+    location.data = warp.localData.data() + size_t(lane) * warp.localBytes + offset;
+    location.state = warp.localState.data() + size_t(lane) * warp.localBytes + offset;
+    location.cells = nullptr;
+    return true;
+  }
+  if (inWindow(address, parameterWindow) && instruction.space != Space::Global) {
+    uint64_t offset = address - parameterWindow;
+    llvm::ArrayRef<uint8_t> parameters = cta.machine.parameters;
+    location.space = Space::Param;
+    if (offset + bytes > parameters.size())
+      return outside("outside the kernel's parameters");
+    if (kind != AccessKind::Read)
+      return outside("to the kernel's parameters, which are constant");
+    location.data = const_cast<uint8_t *>(parameters.data()) + offset;
+    location.state = nullptr;
+    location.cells = nullptr;
+    return true;
+  }
+  const Buffer *buffer = cta.machine.memory.find(address);
+  location.space = Space::Global;
+  if (!buffer || !buffer->contains(address, bytes)) {
+    if (!buffer)
+      return outside("outside every buffer");
+    int64_t offset = static_cast<int64_t>(address - buffer->base);
+    return outside("at offset " + llvm::Twine(offset) + " of a buffer of " +
+                   llvm::Twine(buffer->size) + " bytes");
+  }
+  if (buffer->readOnly && kind != AccessKind::Read)
+    return outside("to constant memory");
+  uint64_t offset = address - buffer->base;
+  location.data = buffer->data.get() + offset;
+  location.state = buffer->state ? buffer->state.get() + offset : nullptr;
+  location.cells = buffer->cells ? buffer->cells.get() + offset / 4 : nullptr;
+  return true;
+}
+
+static void reportRace(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,
+                       AccessKind kind, const RaceResult &race) {
+  const Instruction &other = warp.cta.machine.instructionAt(race.site);
+  std::string where = race.cta == warp.cta.index
+                          ? "another warp"
+                          : "another CTA (number " + std::to_string(race.cta) + ")";
+  warp.report(Check::Races, instruction, 1u << lane, addressInSpace(address),
+              llvm::Twine(accessName(kind)) + " that nothing orders after the " +
+                  (race.withWrite ? "write" : "read") + " by " + where + " at line " +
+                  llvm::Twine(other.line));
+}
+
+void ptq::emulator::checkRace(Warp &warp, const Instruction &instruction, unsigned lane,
+                              uint64_t address, unsigned bytes, AccessKind kind,
+                              const Location &location, const uint8_t *value) {
+  if (!location.cells)
+    return;
+  Cta &cta = warp.cta;
+  RaceAccess access{cta.clocks,
+                    static_cast<uint32_t>(cta.index),
+                    warp.index,
+                    instruction.id,
+                    kind == AccessKind::Atomic || instruction.ordering != Ordering::Weak,
+                    !cta.machine.program.synchronizesAcrossCtas};
+  bool global = location.space == Space::Global;
+  ShadowLocks::Guard guard(global ? cta.machine.shadowLocks() : nullptr, address);
+  unsigned first = address & 3;
+  unsigned words = (first + bytes + 3) / 4;
+  for (unsigned word = 0; word != words; ++word) {
+    unsigned begin = word ? 0 : first;
+    unsigned end = std::min(4u, first + bytes - word * 4);
+    uint8_t which = ((1u << end) - 1) & ~((1u << begin) - 1);
+    RaceResult race;
+    if (kind == AccessKind::Read) {
+      race = checkRead(location.cells[word], access, which);
+    } else {
+      unsigned offset = word * 4 + begin - first;
+      bool same =
+          value && std::memcmp(location.data + offset, value + offset, end - begin) == 0 &&
+          (!location.state || location.state[offset] == static_cast<uint8_t>(ByteState::Defined));
+      race = checkWrite(location.cells[word], access, which, same);
+    }
+    if (__builtin_expect(race.found, 0))
+      reportRace(warp, instruction, lane, address, kind, race);
+  }
+}
+
+static void reportPending(Warp &warp, const Instruction &instruction, unsigned lane,
+                          uint64_t address, const char *what) {
+  warp.report(Check::Races, instruction, 1u << lane, addressInSpace(address),
+              llvm::Twine(what) + " of the destination of a cp.async that has not been waited for");
+}
+
+bool ptq::emulator::readBytes(Warp &warp, const Instruction &instruction, unsigned lane,
+                              uint64_t address, const Location &location, unsigned bytes,
+                              uint8_t *result) {
+  std::memcpy(result, location.data, bytes);
+  if (!location.state)
+    return true;
+  bool defined = true;
+  for (unsigned index = 0; index != bytes; ++index) {
+    if (__builtin_expect(location.state[index] == static_cast<uint8_t>(ByteState::Defined), 1))
+      continue;
+    if (location.state[index] == static_cast<uint8_t>(ByteState::Pending)) {
+      reportPending(warp, instruction, lane, address, "read");
+      return true;
+    }
+    defined = false;
+  }
+  return defined;
+}
+
+void ptq::emulator::writeBytes(Warp &warp, const Instruction &instruction, unsigned lane,
+                               uint64_t address, const Location &location, unsigned bytes,
+                               const uint8_t *value, bool defined) {
+  std::memcpy(location.data, value, bytes);
+  if (!location.state)
+    return;
+  for (unsigned index = 0; index != bytes; ++index)
+    if (location.state[index] == static_cast<uint8_t>(ByteState::Pending)) {
+      reportPending(warp, instruction, lane, address, "write");
+      break;
+    }
+  std::memset(location.state, static_cast<int>(defined ? ByteState::Defined : ByteState::Undefined),
+              bytes);
+}
+
+const uint8_t *ptq::emulator::readShared(Warp &warp, const Instruction &instruction,
+                                         uint64_t address, unsigned bytes) {
+  Cta &cta = warp.cta;
+  uint64_t offset = address - sharedWindow;
+  if (((offset & (bytes - 1)) != 0) | (offset + bytes > cta.machine.sharedBytes()))
+    return nullptr;
+  const uint8_t *state = cta.sharedState.data() + offset;
+  uint32_t me = static_cast<uint32_t>(cta.index) + 1, bit = 1u << warp.index;
+  uint32_t time = cta.clocks.timeOf(warp.index), known = cta.clocks.knownTime(warp.index);
+  ShadowCell *cells = cta.sharedCells.empty() ? nullptr : cta.sharedCells.data() + offset / 4;
+  // All words are looked at before any is changed: the other way starts from the beginning.
+  for (unsigned word = 0; word != bytes / 4; ++word) {
+    uint32_t states;
+    std::memcpy(&states, state + 4 * word, 4);
+    if (states != 0x01010101)
+      return nullptr;
+    if (!cells)
+      continue;
+    const ShadowCell &cell = cells[word];
+    bool ordered = cell.writer == 0 || cell.writerWarp == warp.index || cell.writeTime < known;
+    bool joins = cell.readTime == time && cell.readBytes == 15 && cell.readers;
+    if (!ordered || !(joins || cell.readers == 0 || cell.readTime < known))
+      return nullptr;
+  }
+  for (unsigned word = 0; cells && word != bytes / 4; ++word) {
+    ShadowCell &cell = cells[word];
+    if (cell.readTime == time && cell.readers) {
+      cell.readers |= bit;
+      continue;
+    }
+    cell.reader = me;
+    cell.readers = bit;
+    cell.readBytes = 15;
+    cell.readTime = time;
+    cell.readSite = instruction.id;
+  }
+  return cta.shared.data() + offset;
+}
+
+bool ptq::emulator::writeShared(Warp &warp, const Instruction &instruction, uint64_t address,
+                                unsigned bytes, const uint8_t *value) {
+  Cta &cta = warp.cta;
+  uint64_t offset = address - sharedWindow;
+  if (((offset & (bytes - 1)) != 0) | (offset + bytes > cta.machine.sharedBytes()))
+    return false;
+  uint8_t *state = cta.sharedState.data() + offset;
+  uint32_t bit = 1u << warp.index;
+  uint32_t time = cta.clocks.timeOf(warp.index), known = cta.clocks.knownTime(warp.index);
+  ShadowCell *cells = cta.sharedCells.empty() ? nullptr : cta.sharedCells.data() + offset / 4;
+  for (unsigned word = 0; word != bytes / 4; ++word) {
+    uint32_t states;
+    std::memcpy(&states, state + 4 * word, 4);
+    if (states & 0xfefefefe)
+      return false;
+    if (!cells)
+      continue;
+    const ShadowCell &cell = cells[word];
+    bool ordered = cell.writer == 0 || cell.writerWarp == warp.index || cell.writeTime < known;
+    if (!ordered || !(cell.readers == 0 || cell.readers == bit || cell.readTime < known))
+      return false;
+  }
+  for (unsigned word = 0; cells && word != bytes / 4; ++word) {
+    ShadowCell &cell = cells[word];
+    cell.writer = static_cast<uint32_t>(cta.index) + 1;
+    cell.writerWarp = warp.index;
+    cell.writeBytes = 15;
+    cell.writeTime = time;
+    cell.writeSite = instruction.id;
+    cell.strongWrite = 0;
+    cell.readers = 0;
+  }
+  std::memcpy(cta.shared.data() + offset, value, bytes);
+  std::memset(state, static_cast<int>(ByteState::Defined), bytes);
+  return true;
+}
+
+void ptq::emulator::countRequest(Warp &warp, const Instruction &instruction,
+                                 const uint64_t *addresses, uint32_t mask, unsigned bytes) {
+  if (!mask)
+    return;
+  uint64_t first = addresses[__builtin_ctz(mask)];
+  auto &counters = warp.cta.tally.memory[instruction.id];
+  if (inWindow(first, sharedWindow))
+    countShared(counters.shared, addresses, mask, bytes);
+  else if (!inWindow(first, localWindow) && !inWindow(first, parameterWindow))
+    countGlobal(counters.global, addresses, mask, bytes);
+}

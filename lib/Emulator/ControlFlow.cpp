@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "ControlFlow.h"
+#include "InstructionTable.h"
+#include "Machine.h"
+
+using namespace ptq::emulator;
+
+static void enterBlock(Warp &warp, const Instruction &instruction, uint32_t) {
+  warp.enterBlock(instruction);
+}
+
+static void branch(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  warp.branch(instruction, mask);
+}
+
+static void branchTable(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  const auto &table = warp.frame().code->tables[instruction.index];
+  uint32_t slot = instruction.operands[0];
+  warp.requireDefined(instruction, slot, mask, "chooses a branch's target");
+  const uint32_t *index = warp.slot(slot);
+  uint32_t targets[warpSize] = {};
+  for (unsigned lane = 0; lane != warpSize; ++lane) {
+    if (!((mask >> lane) & 1))
+      continue;
+    if (index[lane] >= table.size()) {
+      warp.report(Check::Bounds, instruction, 1u << lane, index[lane],
+                  "brx.idx: the index is beyond the list of targets");
+      targets[lane] = table.empty() ? instruction.target : table.back();
+      continue;
+    }
+    targets[lane] = table[index[lane]];
+  }
+  warp.branchTable(instruction, mask, targets);
+}
+
+static void call(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  warp.call(instruction, mask);
+}
+static void leave(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  warp.leave(instruction, mask);
+}
+static void exitLanes(Warp &warp, const Instruction &, uint32_t mask) { warp.exit(mask); }
+static void trap(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  warp.report(Check::Trap, instruction, mask, 0, "the kernel trapped");
+  warp.cta.machine.abort();
+  warp.stop();
+}
+static void nothing(Warp &, const Instruction &, uint32_t) {}
+
+Handler ptq::emulator::enterBlockHandler() { return enterBlock; }
+Handler ptq::emulator::exitHandler(bool ofKernel) { return ofKernel ? exitLanes : leave; }
+Handler ptq::emulator::trapHandler() { return trap; }
+bool ptq::emulator::isBranch(const Instruction &instruction) { return instruction.run == branch; }
+bool ptq::emulator::isTableBranch(const Instruction &instruction) {
+  return instruction.run == branchTable;
+}
+bool ptq::emulator::isExit(const Instruction &instruction) {
+  return instruction.run == leave || instruction.run == exitLanes || instruction.run == trap;
+}
+
+llvm::ArrayRef<Form> ptq::emulator::controlForms() {
+  static const Form forms[] = {
+      {"bra ?.uni", "lbl", "Control Flow: bra", [](Match &m) { m.set(branch); }},
+      {"brx .idx ?.uni", "u32 lbl", "Control Flow: brx.idx", [](Match &m) { m.set(branchTable); }},
+      {"call ?.uni", "?list fn ?list", "Control Flow: call", [](Match &m) { m.set(call); }},
+      {"ret ?.uni", "", "Control Flow: ret", [](Match &m) { m.set(leave); }},
+      {"exit", "", "Control Flow: exit", [](Match &m) { m.set(exitLanes); }},
+      {"trap", "", "Miscellaneous: trap", [](Match &m) { m.set(trap); }},
+      {"brkpt", "", "Miscellaneous: brkpt", [](Match &m) { m.set(nothing); }},
+      {"nanosleep .u32", "u32", "Miscellaneous: nanosleep", [](Match &m) { m.set(nothing); }},
+      {"pmevent", "imm", "Miscellaneous: pmevent", [](Match &m) { m.set(nothing); }},
+      {"setmaxnreg .inc|.dec .sync .aligned .u32", "imm", "Miscellaneous: setmaxnreg",
+       [](Match &m) { m.set(nothing); }},
+      {"griddepcontrol .launch_dependents|.wait", "", "Control Flow: griddepcontrol",
+       [](Match &m) { m.set(nothing); }},
+  };
+  return forms;
+}

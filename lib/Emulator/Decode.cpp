@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Functions to code: memory is laid out, statements are matched with the table, branches are
+// resolved.
+
+#include "ControlFlow.h"
+#include "OperandDecoder.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace ptq::emulator;
+using llvm::Error;
+using llvm::StringRef;
+
+namespace {
+/// Space that no variable has, between shared variables, so that an access just past one is found.
+constexpr uint32_t sharedGap = 16;
+
+class ProgramDecoder {
+public:
+  ProgramDecoder(const ParsedModule &module, const AddressMap &addresses, Program &program)
+      : module(module), addresses(addresses), program(program) {}
+  Error run(const Function &entry);
+
+private:
+  void collect(const Function &function);
+  Error layOutShared();
+  Error decodeFunction(Code &code);
+  Error decodeStatement(Code &code, SlotAllocator &slots, OperandDecoder &operands,
+                        const Statement &statement);
+  Error decodeBranch(Code &code, const Statement &statement, Instruction &instruction);
+  Error decodeCall(Code &code, SlotAllocator &slots, const Statement &statement,
+                   Instruction &instruction);
+  void noteSynchronization(const Match &match);
+  Code *findCode(const Function &function);
+  uint32_t opcodeIndex(const Statement &statement);
+
+  const ParsedModule &module;
+  const AddressMap &addresses;
+  Program &program;
+  llvm::SetVector<const Function *> reached;
+  llvm::StringMap<uint32_t> opcodes;
+};
+} // namespace
+
+static void layOutFrame(const Function &function, Code &code) {
+  // Offset 0 is no variable's: a null pointer stays one.
+  uint32_t offset = 16;
+  for (const auto &variable : function.variables) {
+    bool kernelParameter =
+        function.isEntry && llvm::is_contained(function.parameters, variable.get());
+    if (kernelParameter || (variable->space != Space::Local && variable->space != Space::Param))
+      continue;
+    offset = llvm::alignTo(offset, variable->alignment);
+    code.frameOffsets[variable.get()] = offset;
+    offset += static_cast<uint32_t>(variable->bytes);
+  }
+  code.frameBytes = code.frameOffsets.empty() ? 0 : llvm::alignTo(offset, 16);
+}
+
+void ProgramDecoder::collect(const Function &function) {
+  if (!reached.insert(&function))
+    return;
+  for (const Statement &statement : function.statements)
+    for (const Operand &operand : statement.operands)
+      if (operand.kind == Operand::Function && operand.function->hasBody)
+        collect(*operand.function);
+}
+
+/// Each variable at its declared alignment and no better: a kernel that relies on more is found
+/// here rather than by another compiler's layout. Dynamic memory comes last, at the alignment of
+/// its strictest declaration.
+Error ProgramDecoder::layOutShared() {
+  llvm::SetVector<const Variable *> variables;
+  auto visit = [&](const Variable *variable) {
+    if (variable && variable->space == Space::Shared)
+      variables.insert(variable);
+  };
+  for (const Function *function : reached) {
+    for (const auto &variable : function->variables)
+      visit(variable.get());
+    for (const Statement &statement : function->statements)
+      for (const Operand &operand : statement.operands) {
+        visit(operand.variable);
+        for (const Operand &element : operand.elements)
+          visit(element.variable);
+      }
+  }
+  uint64_t end = 0, dynamicAlignment = 16;
+  auto place = [&](uint64_t alignment) {
+    uint64_t begin = llvm::alignTo(end + sharedGap, alignment);
+    return begin % (2 * alignment) == 0 ? begin + alignment : begin;
+  };
+  for (const Variable *variable : variables) {
+    if (variable->isExtern) {
+      dynamicAlignment = std::max(dynamicAlignment, variable->alignment);
+      program.usesDynamicShared = true;
+      continue;
+    }
+    uint64_t begin = place(variable->alignment);
+    end = begin + variable->bytes;
+    if (end > (1u << 30))
+      return errorAt(module.file, variable->location, "more than 1 GiB of shared memory");
+    program.sharedVariables.push_back(
+        {variable, static_cast<uint32_t>(begin), static_cast<uint32_t>(end)});
+  }
+  program.staticSharedEnd = end;
+  program.dynamicSharedBegin = place(dynamicAlignment);
+  return Error::success();
+}
+
+Code *ProgramDecoder::findCode(const Function &function) {
+  for (auto &code : program.functions)
+    if (code->function == &function)
+      return code.get();
+  return nullptr;
+}
+
+uint32_t ProgramDecoder::opcodeIndex(const Statement &statement) {
+  std::string name = statement.opcode.str();
+  for (const Modifier &modifier : statement.modifiers)
+    name += modifier.text;
+  auto [found, isNew] = opcodes.try_emplace(name, program.opcodes.size());
+  if (isNew)
+    program.opcodes.push_back(name);
+  return found->second;
+}
+
+Error ProgramDecoder::run(const Function &entry) {
+  program.kernel = entry.name;
+  collect(entry);
+  uint32_t offset = 0;
+  for (const Variable *parameter : entry.parameters) {
+    offset = llvm::alignTo(offset, parameter->alignment);
+    program.parameterOffsets.push_back(offset);
+    offset += parameter->bytes;
+  }
+  program.parameterBytes = offset;
+  if (Error error = layOutShared())
+    return error;
+  for (const Function *function : reached) {
+    program.functions.push_back(std::make_unique<Code>());
+    program.functions.back()->function = function;
+    layOutFrame(*function, *program.functions.back());
+  }
+  for (auto &code : program.functions)
+    if (Error error = decodeFunction(*code))
+      return error;
+  for (auto &code : program.functions) {
+    for (BasicBlock &block : code->blocks)
+      block.id = program.numBlocks++;
+    for (Instruction &instruction : code->instructions)
+      instruction.id = program.numInstructions++;
+  }
+  return Error::success();
+}
+
+Error ProgramDecoder::decodeFunction(Code &code) {
+  const Function &function = *code.function;
+  SlotAllocator slots(function, code);
+  OperandDecoder operands(module, program, code, addresses, slots);
+  for (const Register &reg : function.registers)
+    if (typeBits(reg.type) > 64)
+      return errorAt(module.file, function.location, "128-bit registers are not supported");
+  for (const Statement &statement : function.statements)
+    if (Error error = decodeStatement(code, slots, operands, statement))
+      return error;
+  Instruction end;
+  end.run = exitHandler(function.isEntry);
+  end.line = function.statements.empty() ? function.location.line
+                                         : function.statements.back().location.line;
+  Statement ret;
+  ret.opcode = "ret";
+  end.opcode = opcodeIndex(ret);
+  code.instructions.push_back(end);
+  std::vector<std::pair<uint32_t, std::string>> labels;
+  for (const Label &label : function.labels)
+    if (!label.isTable)
+      labels.push_back({label.statement, label.name.str()});
+  buildControlFlow(code, labels);
+  return Error::success();
+}
+
+/// Operations through which CTAs can wait for each other.
+void ProgramDecoder::noteSynchronization(const Match &match) {
+  StringRef opcode = match.statement->opcode;
+  bool global =
+      match.instruction->space == Space::Global || match.instruction->space == Space::Generic;
+  if (((opcode == "atom" || opcode == "red") && global) || opcode == "membar" ||
+      opcode == "fence" ||
+      (match.instruction->ordering != Ordering::Weak && global &&
+       (opcode == "ld" || opcode == "st")))
+    program.synchronizesAcrossCtas = true;
+}
+
+Error ProgramDecoder::decodeStatement(Code &code, SlotAllocator &slots, OperandDecoder &operands,
+                                      const Statement &statement) {
+  auto match = matchForm(module, statement);
+  if (!match)
+    return match.takeError();
+  Instruction instruction;
+  instruction.line = statement.location.line;
+  instruction.opcode = opcodeIndex(statement);
+  if (statement.guard >= 0) {
+    instruction.guard = slots.registerSlot(statement.guard);
+    instruction.guardNegated = statement.guardNegated;
+  }
+  match->instruction = &instruction;
+  match->form->bind(*match);
+  if (!instruction.run)
+    return errorAt(module.file, statement.location,
+                   "this combination of modifiers of '" + statement.opcode + "' is not supported");
+  StringRef opcode = statement.opcode;
+  if (opcode == "call") {
+    if (Error error = decodeCall(code, slots, statement, instruction))
+      return error;
+  } else {
+    if (Error error = operands.decode(*match))
+      return error;
+    if (opcode == "bra" || opcode == "brx")
+      if (Error error = decodeBranch(code, statement, instruction))
+        return error;
+  }
+  noteSynchronization(*match);
+  code.instructions.push_back(instruction);
+  return Error::success();
+}
+
+Error ProgramDecoder::decodeBranch(Code &code, const Statement &statement,
+                                   Instruction &instruction) {
+  const Operand &operand = statement.operands.back();
+  const Label *label = operand.kind == Operand::Label
+                           ? code.function->findLabel(operand.name, statement.scope)
+                           : nullptr;
+  if (!label)
+    return errorAt(module.file, operand.location, "'" + operand.name + "' is not a label");
+  if (label->isTable != (statement.opcode == "brx"))
+    return errorAt(module.file, operand.location,
+                   label->isTable ? "bra takes a label, not a list of targets"
+                                  : "brx.idx takes a list of targets (.branchtargets)");
+  if (!label->isTable) {
+    instruction.target = label->statement;
+    return Error::success();
+  }
+  instruction.index = code.tables.size();
+  code.tables.emplace_back();
+  for (StringRef name : label->targets) {
+    const Label *target = code.function->findLabel(name, statement.scope);
+    if (!target || target->isTable)
+      return errorAt(module.file, label->location, "'" + name + "' is not a label");
+    code.tables.back().push_back(target->statement);
+  }
+  return Error::success();
+}
+
+/// `call (results), function, (parameters);` with either list absent.
+Error ProgramDecoder::decodeCall(Code &code, SlotAllocator &slots, const Statement &statement,
+                                 Instruction &instruction) {
+  const Operand *callee = nullptr, *results = nullptr, *arguments = nullptr;
+  for (const Operand &operand : statement.operands) {
+    if (operand.kind == Operand::Function && !callee)
+      callee = &operand;
+    else if (operand.kind == Operand::List && !callee && !results)
+      results = &operand;
+    else if (operand.kind == Operand::List && callee && !arguments)
+      arguments = &operand;
+    else
+      return errorAt(module.file, operand.location, "a call is: (results), function, (arguments)");
+  }
+  if (!callee)
+    return errorAt(module.file, statement.location, "indirect calls are not supported");
+  const Function &function = *callee->function;
+  if (function.isEntry)
+    return errorAt(module.file, callee->location, "a kernel cannot be called");
+  auto check = [&](const Operand *list, size_t wanted, const char *what) -> Error {
+    if ((list ? list->elements.size() : 0) != wanted)
+      return errorAt(module.file, callee->location,
+                     "'" + callee->name + "' has " + llvm::Twine(wanted) + " " + what);
+    return Error::success();
+  };
+  if (Error error = check(results, function.results.size(), "results"))
+    return error;
+  if (Error error = check(arguments, function.parameters.size(), "parameters"))
+    return error;
+  if (!function.hasBody) {
+    // A device-side assertion that failed; anything else has no code to run.
+    if (callee->name == "__assertfail") {
+      instruction.run = trapHandler();
+      return Error::success();
+    }
+    return errorAt(module.file, callee->location,
+                   "'" + callee->name + "' is an external function without a body");
+  }
+  Code *target = findCode(function);
+  Call call;
+  call.callee = target;
+  Code scratch; // slots of registers depend on their declarations only
+  SlotAllocator calleeSlots(function, scratch);
+  auto pass = [&](const Operand &operand, const Variable &formal, int formalRegister,
+                  bool isResult) -> Error {
+    if (formalRegister >= 0) {
+      Type type = function.registers[formalRegister].type;
+      bool wide = typeBits(type) > 32;
+      uint32_t outer;
+      if (operand.kind == Operand::Register &&
+          isCompatible(code.function->registers[operand.reg].type, type, false))
+        outer = slots.registerSlot(operand.reg);
+      else if (operand.kind == Operand::Integer && !isResult && !isFloat(type))
+        outer = slots.constant(operand.value, wide);
+      else
+        return errorAt(module.file, operand.location,
+                       "the argument is not of the parameter's type");
+      uint32_t inner = calleeSlots.registerSlot(formalRegister);
+      if (isResult)
+        call.registerResults.push_back({inner, outer, wide, type == Type::Pred});
+      else
+        call.registerParameters.push_back({outer, inner, wide, type == Type::Pred});
+      return Error::success();
+    }
+    auto outer = operand.kind == Operand::Variable ? code.frameOffsets.find(operand.variable)
+                                                   : code.frameOffsets.end();
+    if (outer == code.frameOffsets.end() || operand.variable->bytes != formal.bytes)
+      return errorAt(module.file, operand.location,
+                     "a .param variable of " + llvm::Twine(formal.bytes) +
+                         " bytes is expected here");
+    uint32_t inner = target->frameOffsets.find(&formal)->second;
+    uint32_t bytes = formal.bytes;
+    if (isResult)
+      call.results.push_back({inner, outer->second, bytes});
+    else
+      call.parameters.push_back({outer->second, inner, bytes});
+    return Error::success();
+  };
+  for (size_t index = 0; index != function.results.size(); ++index)
+    if (Error error = pass(results->elements[index], *function.results[index],
+                           function.resultRegisters[index], true))
+      return error;
+  for (size_t index = 0; index != function.parameters.size(); ++index)
+    if (Error error = pass(arguments->elements[index], *function.parameters[index],
+                           function.parameterRegisters[index], false))
+      return error;
+  instruction.index = code.calls.size();
+  code.calls.push_back(std::move(call));
+  return Error::success();
+}
+
+llvm::Expected<std::unique_ptr<Program>> ptq::emulator::decode(const ParsedModule &module,
+                                                               const Function &entry,
+                                                               const AddressMap &addresses) {
+  auto program = std::make_unique<Program>();
+  if (Error error = ProgramDecoder(module, addresses, *program).run(entry))
+    return std::move(error);
+  return std::move(program);
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Bodies: statements, instructions, operands (PTX ISA 4.3, 6).
+
+#include "Parser.h"
+
+using namespace ptq::emulator;
+using llvm::Error;
+using llvm::StringRef;
+
+static constexpr unsigned maxNesting = 64;
+
+Error Parser::parseBody() {
+  if (Error error = expect("{"))
+    return error;
+  if (++depth > maxNesting)
+    return fail("scopes are nested too deeply");
+  while (!token.is("}"))
+    if (Error error = parseStatement())
+      return error;
+  --depth;
+  return advance();
+}
+
+Error Parser::parseStatement() {
+  if (token.is("{")) {
+    pushScope();
+    if (Error error = parseBody())
+      return error;
+    popScope();
+    return Error::success();
+  }
+  if (token.is(";"))
+    return advance();
+  if (token.kind == Token::Modifier) {
+    StringRef directive = token.text;
+    SourceLocation location = token.location;
+    if (directive == ".loc" || directive == ".file") {
+      lexer.skipLine();
+      return advance();
+    }
+    if (directive == ".section")
+      return skipSection();
+    if (directive == ".pragma")
+      return skipDirective();
+    if (Error error = advance())
+      return error;
+    if (directive == ".reg")
+      return parseRegisters();
+    if (directive == ".shared" || directive == ".local" || directive == ".param" ||
+        directive == ".global" || directive == ".const") {
+      Space space = directive == ".shared"   ? Space::Shared
+                    : directive == ".local"  ? Space::Local
+                    : directive == ".param"  ? Space::Param
+                    : directive == ".global" ? Space::Global
+                                             : Space::Const;
+      return parseVariables(space, {}, true);
+    }
+    if (directive == ".extern" && token.isModifier(".shared")) {
+      if (Error error = advance())
+        return error;
+      Linkage linkage;
+      linkage.isExtern = true;
+      return parseVariables(Space::Shared, linkage, true);
+    }
+    return failAt(location, "directive '" + directive + "' is not supported here");
+  }
+  if (token.kind == Token::Identifier) {
+    Lexer::Mark mark = lexer.mark();
+    Token name = token;
+    if (Error error = advance())
+      return error;
+    if (token.is(":")) {
+      unsigned scope = scopes.back().index;
+      for (const Label &label : function->labels)
+        if (label.scope == scope && label.name == name.text)
+          return failAt(name.location, "label '" + name.text + "' is declared twice");
+      Label label{name.text, name.location,
+                  scope,     static_cast<unsigned>(function->statements.size()),
+                  false,     {}};
+      if (Error error = advance())
+        return error;
+      if (token.isModifier(".branchtargets")) {
+        label.isTable = true;
+        do {
+          if (Error error = advance())
+            return error;
+          if (token.kind != Token::Identifier)
+            return unexpected("a label");
+          label.targets.push_back(token.text);
+          if (Error error = advance())
+            return error;
+        } while (token.is(","));
+        if (Error error = expect(";"))
+          return error;
+      } else if (token.isModifier(".callprototype") || token.isModifier(".calltargets")) {
+        return fail("indirect calls are not supported");
+      }
+      function->labels.push_back(std::move(label));
+      return Error::success();
+    }
+    lexer.reset(mark);
+    token = name;
+    return parseInstruction();
+  }
+  if (token.is("@"))
+    return parseInstruction();
+  return unexpected("a statement");
+}
+
+Error Parser::parseInstruction() {
+  Statement statement;
+  statement.scope = scopes.back().index;
+  if (token.is("@")) {
+    if (Error error = advance())
+      return error;
+    if (token.is("!")) {
+      statement.guardNegated = true;
+      if (Error error = advance())
+        return error;
+    }
+    auto symbol = token.kind == Token::Identifier ? lookup(token.text) : std::nullopt;
+    if (!symbol || symbol->kind != Symbol::Register)
+      return fail("'" + token.text + "' is not a declared predicate");
+    if (function->registers[symbol->reg].type != Type::Pred)
+      return fail("the guard '" + token.text + "' is not a .pred register");
+    statement.guard = symbol->reg;
+    if (Error error = advance())
+      return error;
+  }
+  if (token.kind != Token::Identifier)
+    return unexpected("an instruction");
+  statement.location = token.location;
+  statement.opcode = token.text;
+  if (Error error = advance())
+    return error;
+  while (token.kind == Token::Modifier) {
+    statement.modifiers.push_back({token.text, token.location});
+    if (Error error = advance())
+      return error;
+  }
+  while (!token.is(";")) {
+    Operand operand;
+    if (Error error = parseOperand(operand))
+      return error;
+    statement.operands.push_back(std::move(operand));
+    if (token.is(",")) {
+      if (Error error = advance())
+        return error;
+      if (token.is(";"))
+        return unexpected("an operand");
+    } else if (!token.is(";")) {
+      return unexpected("',' or ';'");
+    }
+  }
+  if (Error error = advance())
+    return error;
+  if (function->statements.size() >= (1u << 22))
+    return failAt(statement.location, "the function is too long");
+  function->statements.push_back(std::move(statement));
+  return Error::success();
+}
+
+Error Parser::parseElements(Operand &operand, StringRef close) {
+  if (++depth > maxNesting)
+    return fail("operands are nested too deeply");
+  if (Error error = advance())
+    return error;
+  while (!token.is(close)) {
+    Operand element;
+    if (Error error = parseOperand(element))
+      return error;
+    operand.elements.push_back(std::move(element));
+    if (token.is(",")) {
+      if (Error error = advance())
+        return error;
+    } else if (!token.is(close)) {
+      return unexpected(close == "}" ? "',' or '}'" : "',' or ')'");
+    }
+  }
+  --depth;
+  return advance();
+}
+
+Error Parser::parseOperand(Operand &operand) {
+  operand.location = token.location;
+  if (token.is("[")) {
+    operand.kind = Operand::Address;
+    return parseAddress(operand);
+  }
+  if (token.is("{")) {
+    operand.kind = Operand::Vector;
+    return parseElements(operand, "}");
+  }
+  // `(a, b)` of a call; a parenthesised constant otherwise.
+  if (token.is("(")) {
+    Lexer::Mark mark = lexer.mark();
+    Token first = token;
+    if (Error error = advance())
+      return error;
+    bool constant = token.kind == Token::Integer || token.is("-") || token.is("(");
+    lexer.reset(mark);
+    token = first;
+    if (!constant) {
+      operand.kind = Operand::List;
+      return parseElements(operand, ")");
+    }
+  }
+  if (token.is("!")) {
+    operand.negated = true;
+    if (Error error = advance())
+      return error;
+    if (token.kind != Token::Identifier)
+      return unexpected("a predicate");
+  }
+  if (token.kind == Token::Identifier && token.text != "WARP_SZ")
+    return parseName(operand);
+  if (token.kind == Token::Float32 || token.kind == Token::Float64) {
+    operand.kind = token.kind == Token::Float32 ? Operand::Float32 : Operand::Float64;
+    operand.value = token.value;
+    return advance();
+  }
+  return parseConstant(operand);
+}
+
+/// `|q` of `p|q`.
+Error Parser::parseSecond(Operand &operand) {
+  if (Error error = advance())
+    return error;
+  operand.hasSecond = true;
+  if (token.kind == Token::Identifier && token.text != "_") {
+    auto second = lookup(token.text);
+    if (!second || second->kind != Symbol::Register)
+      return fail("'" + token.text + "' is not a declared register");
+    operand.second = second->reg;
+  } else if (token.kind != Token::Identifier) {
+    return unexpected("a predicate");
+  }
+  return advance();
+}
+
+/// A name: a register, a special register, a variable, a function, or a label.
+Error Parser::parseName(Operand &operand) {
+  operand.name = token.text;
+  if (token.text == "_") {
+    operand.kind = Operand::Sink;
+    if (Error error = advance())
+      return error;
+    return token.is("|") ? parseSecond(operand) : Error::success();
+  }
+  auto symbol = lookup(token.text);
+  if (Error error = advance())
+    return error;
+  if (symbol && symbol->kind == Symbol::Register) {
+    operand.kind = Operand::Register;
+    operand.reg = symbol->reg;
+    const Register &reg = function->registers[symbol->reg];
+    if (token.kind == Token::Modifier) {
+      size_t lane = StringRef(".x.y.z.w.r.g.b.a").find(token.text);
+      if (token.text.size() != 2 || lane == StringRef::npos || lane % 2 ||
+          (lane / 2) % 4 >= reg.vectorLanes)
+        return fail("'" + operand.name + "' has no element '" + token.text + "'");
+      return fail("elements of vector registers are not supported: use scalar registers");
+    }
+    if (token.is("|"))
+      return parseSecond(operand);
+    return Error::success();
+  }
+  if (symbol && symbol->kind == Symbol::Function) {
+    operand.kind = Operand::Function;
+    operand.function = symbol->function;
+    return Error::success();
+  }
+  if (symbol) {
+    operand.kind = Operand::Variable;
+    operand.variable = symbol->variable;
+    if (token.is("+") || token.is("-"))
+      return parseConstantExpression(operand.value, 0, 0);
+    return Error::success();
+  }
+  if (operand.name.starts_with("%")) {
+    operand.kind = Operand::Special;
+    if (token.kind == Token::Modifier) {
+      if (token.text.data() != operand.name.end())
+        return fail("an element of a special register follows its name directly");
+      operand.name = StringRef(operand.name.data(), operand.name.size() + token.text.size());
+      return advance();
+    }
+    return Error::success();
+  }
+  operand.kind = Operand::Label;
+  return Error::success();
+}
+
+/// `[reg]`, `[reg+imm]`, `[variable+imm]`, `[imm]`.
+Error Parser::parseAddress(Operand &operand) {
+  if (Error error = advance())
+    return error;
+  if (token.kind == Token::Identifier) {
+    Operand base;
+    base.location = token.location;
+    auto symbol = lookup(token.text);
+    base.name = token.text;
+    if (!symbol || symbol->kind == Symbol::Function)
+      return fail("'" + token.text + "' is not a declared register or variable");
+    if (symbol->kind == Symbol::Register) {
+      base.kind = Operand::Register;
+      base.reg = symbol->reg;
+    } else {
+      base.kind = Operand::Variable;
+      base.variable = symbol->variable;
+    }
+    operand.elements.push_back(std::move(base));
+    if (Error error = advance())
+      return error;
+    if (token.is("+") || token.is("-")) {
+      bool plus = token.is("+");
+      if (plus)
+        if (Error error = advance())
+          return error;
+      if (Error error = parseConstantExpression(operand.value, 0, 0))
+        return error;
+    }
+  } else if (Error error = parseConstantExpression(operand.value, 0, 0)) {
+    return error;
+  }
+  return expect("]");
+}

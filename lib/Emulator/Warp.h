@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A warp: 32 lanes that execute one instruction together.
+//
+// Registers are slots of 32 × 32 bits; a 64-bit register is two slots that hold 32 × 64 bits. A
+// value of 16 bits lies in the low half of its lane, the high half zero. A predicate is the first
+// word of its slot, a bit a lane.
+//
+// Undefined values. Every slot has a mask of the lanes whose value is undefined: never written, or
+// read from memory that was not. It follows the data through instructions, and is a finding once it
+// matters: in an address, a branch or a guard, an atomic, or what is stored to global memory. The
+// finding is at the instruction where the undefined value came from.
+//
+#ifndef PTQ_LIB_EMULATOR_WARP_H
+#define PTQ_LIB_EMULATOR_WARP_H
+
+#include "Program.h"
+#include "ptq/Emulator/Report.h"
+
+#include <memory>
+#include <vector>
+
+namespace ptq::emulator {
+
+class Cta;
+class Machine;
+
+constexpr unsigned warpSize = 32;
+constexpr uint32_t allLanes = ~0u;
+
+struct AlignedDeleter {
+  void operator()(void *memory) const { std::free(memory); }
+};
+
+/// Divergent paths of a frame: lanes of `mask` go on at `pc` until they get to `reconvergence`.
+struct Path {
+  uint32_t mask, pc, reconvergence;
+};
+
+/// An invocation of a function.
+struct Frame {
+  Frame(const Code &code, uint32_t localBase);
+
+  const Code *code;
+  std::unique_ptr<uint32_t, AlignedDeleter> registers;
+  std::vector<uint32_t> undefined;
+  /// Where an undefined value came from, if it was not simply never written.
+  std::vector<const Instruction *> origins;
+  std::vector<Path> paths;
+  /// Where its variables begin in each lane's local memory.
+  uint32_t localBase;
+  /// The call that made it, of the frame below.
+  const Call *call = nullptr;
+};
+
+/// A cp.async under way (PTX ISA, asynchronous copy).
+struct PendingCopy {
+  uint32_t destination, bytes;
+  uint32_t lane, group;
+  const Instruction *instruction;
+  alignas(16) uint8_t data[16];
+};
+
+class Warp {
+public:
+  enum class Status : uint8_t { Ready, AtBarrier, Exited };
+
+  Warp(Cta &cta, unsigned index, unsigned lanes);
+
+  /// Executes up to `budget` instructions; fewer if it has to wait or has exited.
+  /// Returns how many were executed.
+  uint64_t run(uint64_t budget);
+  /// Leaves run() after this instruction.
+  void stop() { remaining = 0; }
+
+  // Registers.
+  uint32_t *slot(uint32_t index) { return registers + size_t(index) * warpSize; }
+  uint64_t *wideSlot(uint32_t index) { return reinterpret_cast<uint64_t *>(slot(index)); }
+  uint32_t predicate(uint32_t index) { return registers[size_t(index) * warpSize]; }
+  void setPredicate(uint32_t index, uint32_t value, uint32_t mask) {
+    uint32_t &old = registers[size_t(index) * warpSize];
+    old = (old & ~mask) | (value & mask);
+  }
+
+  // Undefined values.
+  uint32_t undefinedLanes(uint32_t index) const { return undefined[index]; }
+  void define(uint32_t index, uint32_t mask) { undefined[index] &= ~mask; }
+  /// A result of `lanes` that is undefined, because of operand `source`, or of itself.
+  void taint(uint32_t index, uint32_t lanes, const Instruction &instruction, int source = -1);
+  /// The usual rule: a lane of the first result is undefined if it is in any of the next `count`
+  /// operands.
+  template <unsigned Count> void flow(const Instruction &instruction, uint32_t mask) {
+    uint32_t bad = 0;
+    for (unsigned index = 0; index != Count; ++index)
+      bad |= undefined[instruction.operands[1 + index]];
+    if (__builtin_expect(bad & mask, 0))
+      return flowSlow(instruction, mask, 1, Count);
+    undefined[instruction.operands[0]] &= ~mask;
+  }
+  void flowSlow(const Instruction &instruction, uint32_t mask, unsigned results, unsigned count);
+  /// Makes it a finding if lanes of `mask` of operand `operand` are undefined.
+  void requireDefined(const Instruction &instruction, uint32_t slot, uint32_t mask,
+                      const char *use) {
+    if (__builtin_expect(undefined[slot] & mask, 0))
+      reportUndefined(instruction, slot, mask, use);
+  }
+
+  // Control flow.
+  uint32_t activeLanes() const { return active; }
+  uint32_t liveLanes() const { return live; }
+  Frame &frame() { return *frames.back(); }
+  size_t depth() const { return frames.size(); }
+  void enterBlock(const Instruction &instruction);
+  void branch(const Instruction &instruction, uint32_t taken);
+  /// Each lane of `mask` goes to its own target.
+  void branchTable(const Instruction &instruction, uint32_t mask, const uint32_t *targets);
+  void call(const Instruction &instruction, uint32_t mask);
+  void leave(const Instruction &instruction, uint32_t mask);
+  void exit(uint32_t mask);
+
+  /// A finding for the lowest lane of `mask`.
+  void report(Check check, const Instruction &instruction, uint32_t mask, uint64_t address,
+              const llvm::Twine &message);
+
+  Cta &cta;
+  const unsigned index;
+  Status status = Status::Ready;
+  /// The instruction that it waits at.
+  const Instruction *waiting = nullptr;
+  /// Of add.cc, sub.cc and the like.
+  uint32_t carry = 0;
+
+  // cp.async: copies not yet waited for, and groups committed so far, per lane.
+  std::vector<PendingCopy> copies;
+  uint32_t committedGroups[warpSize] = {};
+
+  /// Local memory, lane by lane, and which of its bytes are defined.
+  std::vector<uint8_t> localData, localState;
+  uint32_t localBytes = 0;
+  void growLocal(uint32_t bytes);
+
+private:
+  void pushFrame(const Code &code, uint32_t mask, uint32_t localBase);
+  void popFrame();
+  void selectTop();
+  void fillConstants(Frame &frame);
+  void reportUndefined(const Instruction &instruction, uint32_t slot, uint32_t mask,
+                       const char *use);
+
+  uint32_t *registers = nullptr;
+  uint32_t *undefined = nullptr;
+  const Instruction *instructions = nullptr;
+  uint32_t pc = 0, active = 0, live = 0;
+  int64_t remaining = 0;
+  std::vector<std::unique_ptr<Frame>> frames;
+};
+
+} // namespace ptq::emulator
+
+#endif // PTQ_LIB_EMULATOR_WARP_H
