@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A bound on the time of a matrix-product kernel from what its tile does, and the choice of a tile
+// by it.
+//
+// Each term is the time for which one resource is busy; the kernel takes the longest of them, plus
+// what nothing overlaps:
+//
+//   T = max(mma, issue, alu, shared, l2, dram) + prologue + epilogue
+//
+// Terms of a multiprocessor count ceil(blocks / multiprocessors) blocks, so that a last, partial
+// wave costs a whole one. Left out: L2 hits between blocks, clocks under load, scheduling.
+// Differences under a tenth are ties. What this gives is *modelled* time, a bound and not a
+// measurement.
+
+#ifndef PTQ_KERNELS_BOUNDMODEL_H
+#define PTQ_KERNELS_BOUNDMODEL_H
+
+#include "ptq/Kernels/Chip.h"
+#include "ptq/Kernels/GemmTile.h"
+
+#include "llvm/Support/raw_ostream.h"
+
+#include <optional>
+
+namespace ptq::kernels {
+
+/// A product [m, k] × [n, k]ᵀ.
+struct GemmProblem {
+  enum class Kind { IntegerLinear, WeightOnlyLinear };
+  Kind kind;
+  int64_t m, n, k;
+  unsigned weightBits = 8; ///< 8 for IntegerLinear; 4 or 8
+  int64_t groupSize = 0;   ///< inputs that share a weight scale; 0: per channel
+  bool zeroPoints = false; ///< of the weight, per group or channel
+  unsigned outputBytes = 2;
+
+  unsigned inputBytes() const { return kind == Kind::IntegerLinear ? 1 : 2; }
+  int64_t mmaK() const { return kind == Kind::IntegerLinear ? 32 : 16; }
+  /// The least that must be moved to and from memory.
+  double leastBytes() const;
+};
+
+/// All in cycles of a multiprocessor, but the counts.
+struct Bound {
+  double mma = 0, issue = 0, alu = 0, shared = 0, l2 = 0, dram = 0;
+  double prologue = 0, epilogue = 0;
+  int64_t blocks = 0;         ///< in the grid
+  int64_t residentBlocks = 0; ///< on a multiprocessor at once
+  int64_t waves = 0;          ///< blocks that the busiest multiprocessor runs
+  double instructionsPerMma = 0;
+
+  double cycles() const;
+  /// Of all terms: how busy the chip is in all.
+  double sum() const;
+  double seconds(const Chip &chip) const { return cycles() / (chip.gigahertz * 1e9); }
+  /// The resource that the longest term is of.
+  llvm::StringRef limit() const;
+};
+
+/// Estimates of what the compiler makes of a tile; within a tenth of what was measured on sm_80
+/// (scripts/kernel-counts).
+int64_t estimateRegisters(const GemmProblem &problem, const GemmTile &tile);
+double estimateInstructionsPerMma(const GemmProblem &problem, const GemmTile &tile);
+/// Dynamic shared memory of the pipeline's ring, in bytes.
+int64_t ringBytes(const GemmProblem &problem, const GemmTile &tile);
+
+/// The bound of a tile; nothing if a block of it does not fit on the chip.
+std::optional<Bound> bound(const Chip &chip, const GemmProblem &problem, const GemmTile &tile);
+
+/// max(least bytes / memory bandwidth, operations / tensor-core rate), in cycles: what no kernel
+/// can beat.
+double rooflineCycles(const Chip &chip, const GemmProblem &problem);
+
+/// The tiles that kernels are made with.
+llvm::ArrayRef<GemmTile> tiles(GemmProblem::Kind kind);
+
+/// Of the tiles whose bound is within 5 % of the least, the one with the least sum of terms.
+/// Nothing if none fits.
+struct TileChoice {
+  GemmTile tile;
+  Bound bound;
+};
+std::optional<TileChoice> chooseTile(const Chip &chip, const GemmProblem &problem);
+
+/// One line: the tile, every term, and the ratio to the roofline bound.
+void explain(llvm::raw_ostream &os, const Chip &chip, const GemmProblem &problem,
+             const TileChoice &choice);
+
+} // namespace ptq::kernels
+
+#endif // PTQ_KERNELS_BOUNDMODEL_H

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The W8A8 kernel: int8 activations times int8 weights on the tensor cores.
+
+#ifndef PTQ_KERNELS_INTEGERLINEAR_H
+#define PTQ_KERNELS_INTEGERLINEAR_H
+
+#include "ptq/Kernels/GemmTile.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+namespace ptq::kernels {
+
+/// y[m, n] = (float(Σ_k q[m, k]·w[n, k] − z[m]·Σ_k w[n, k])·s_w[n])·s_x[m] + b[n]: q, w int8, the
+/// sums exact in int32 (modulo 2^32), the rest in float32 in this order, rounded once to the
+/// output's type.
+struct IntegerLinearSpec {
+  int64_t n, k;
+  bool perTokenScale = true;   ///< s_x is [m]; otherwise [1]
+  bool perChannelScale = true; ///< s_w is [n]; otherwise [1]
+  mlir::Type inputScaleType;   ///< f16, bf16 or f32
+  mlir::Type weightScaleType;  ///< f16, bf16 or f32
+  mlir::Type zeroPointType;    ///< i8 or i32, in the shape of s_x; null: no zero points
+  mlir::Type biasType;         ///< f16, bf16 or f32; null: no bias
+  mlir::Type outputType;       ///< f16, bf16 or f32
+};
+
+/// Whether the kernel can be made with this tile: warps of 16·i × 16·j, blockK 32, 64 or 128, at
+/// least two stages.
+bool isValidTile(const IntegerLinearSpec &spec, const GemmTile &tile);
+
+/// Adds a kernel to `module`. Its arguments, pointers in global memory (matrices row-major and
+/// 16-byte aligned):
+///   q [m, k], s_x, (z, Σ_k w [n] i32,) w [n, k], s_w, (b [n],) y [m, n], and m as i32.
+/// Precondition: isValidTile.
+mlir::gpu::GPUFuncOp emitIntegerLinear(mlir::gpu::GPUModuleOp module, llvm::StringRef name,
+                                       const IntegerLinearSpec &spec, const GemmTile &tile);
+
+/// Blocks (along x) and dynamic shared memory in bytes of a launch; block size is tile.threads().
+int64_t gridSize(const IntegerLinearSpec &spec, const GemmTile &tile, int64_t m);
+int64_t sharedBytes(const IntegerLinearSpec &spec, const GemmTile &tile);
+
+} // namespace ptq::kernels
+
+#endif // PTQ_KERNELS_INTEGERLINEAR_H

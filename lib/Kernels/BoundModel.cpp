@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "ptq/Kernels/BoundModel.h"
+
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace ptq::kernels;
+
+namespace {
+
+using Kind = GemmProblem::Kind;
+
+/// From the first instruction to the first byte from memory, and what a load from memory takes, in
+/// cycles.
+constexpr double memoryLatency = 800;
+/// Between L2 and a multiprocessor, bytes a cycle.
+constexpr double portBytesPerCycle = 64;
+/// Integer instructions of a sub-core: half a warp a cycle.
+constexpr double cyclesPerAluInstruction = 2;
+/// Of a k-tile, in every warp: loop, barrier, wait, ring arithmetic; and per asynchronous copy:
+/// itself, its address and predicate. Fitted to SASS.
+constexpr double instructionsPerTile = 13, instructionsPerCopy = 4.4;
+/// Addresses, predicates and the like.
+constexpr int64_t otherRegisters = 32;
+
+bool weightOnly(const GemmProblem &p) { return p.kind == Kind::WeightOnlyLinear; }
+
+double weightBytes(const GemmProblem &p) { return double(p.n) * p.k * p.weightBits / 8; }
+
+double parameterBytes(const GemmProblem &p) {
+  double scales = p.groupSize ? double(p.n) * p.k / p.groupSize * 2 : double(p.n) * 4;
+  return scales * (p.zeroPoints ? 2 : 1);
+}
+
+/// Bytes of a stage of the ring.
+double stageBytes(const GemmProblem &p, const GemmTile &t) {
+  double bytes =
+      double(t.blockM) * t.blockK * p.inputBytes() + double(t.blockN) * t.blockK * p.weightBits / 8;
+  if (weightOnly(p) && p.groupSize)
+    bytes +=
+        std::max<double>(1, double(t.blockK) / p.groupSize) * t.blockN * 2 * (p.zeroPoints ? 2 : 1);
+  return bytes;
+}
+
+/// Counts of one warp for one k-tile.
+struct WarpCounts {
+  double mma, alu, half, loads, copies;
+  double instructions() const {
+    return mma + alu + half + loads + copies * instructionsPerCopy + instructionsPerTile;
+  }
+};
+
+WarpCounts countWarp(const GemmProblem &p, const GemmTile &t) {
+  double steps = double(t.blockK) / p.mmaK() / t.warpsK;
+  double blocksM = t.warpM() / 16.0, blocksN = t.warpN() / 8.0;
+  WarpCounts c{};
+  c.mma = steps * blocksM * blocksN;
+  c.copies = stageBytes(p, t) / 16 / t.threads();
+  if (!weightOnly(p)) {
+    c.loads = steps * (blocksM + blocksN / 2);
+    return c;
+  }
+  // A word of codes: masks and shifts; subtraction and scale in pairs.
+  double words = steps * blocksN * p.weightBits / 8, operands = steps * blocksN;
+  c.alu = p.weightBits == 4 ? words * 5 : operands * 2;
+  c.half = operands * (p.groupSize ? 4 : 2);
+  c.loads = steps * (blocksM + words / steps / 4);
+  if (p.groupSize) {
+    double rows = std::max(1.0, double(t.blockK) / t.warpsK / p.groupSize),
+           parts = p.zeroPoints ? 2 : 1;
+    c.loads += rows * t.warpN() / 64 * parts;
+    c.alu += rows * blocksN * parts;
+    c.half += p.zeroPoints ? rows * blocksN * 2 : 0;
+  }
+  return c;
+}
+
+} // namespace
+
+double GemmProblem::leastBytes() const {
+  return double(m) * k * inputBytes() + weightBytes(*this) + parameterBytes(*this) +
+         double(m) * n * outputBytes;
+}
+
+double Bound::cycles() const {
+  return std::max({mma, issue, alu, shared, l2, dram}) + prologue + epilogue;
+}
+
+double Bound::sum() const { return mma + issue + alu + shared + l2 + dram + prologue + epilogue; }
+
+llvm::StringRef Bound::limit() const {
+  std::pair<double, llvm::StringRef> terms[] = {
+      {mma, "mma"}, {issue, "issue"}, {alu, "alu"}, {shared, "shared"}, {l2, "l2"}, {dram, "dram"}};
+  return std::max_element(std::begin(terms), std::end(terms),
+                          [](auto &a, auto &b) { return a.first < b.first; })
+      ->second;
+}
+
+int64_t ptq::kernels::estimateRegisters(const GemmProblem &p, const GemmTile &t) {
+  int64_t sums = t.warpM() * t.warpN() / 32, left = t.warpM() / 16 * 4;
+  int64_t right = weightOnly(p) ? t.warpN() / 64 * p.weightBits : t.warpN() / 8 * 2;
+  int64_t parameters = 0;
+  if (weightOnly(p))
+    parameters = t.warpN() / 8 * ((p.groupSize ? 1 : 0) + (p.zeroPoints ? 2 : 0));
+  return sums + 2 * (left + right) + parameters + otherRegisters;
+}
+
+double ptq::kernels::estimateInstructionsPerMma(const GemmProblem &p, const GemmTile &t) {
+  WarpCounts counts = countWarp(p, t);
+  return counts.instructions() / counts.mma;
+}
+
+int64_t ptq::kernels::ringBytes(const GemmProblem &p, const GemmTile &t) {
+  return static_cast<int64_t>(stageBytes(p, t)) * t.stages;
+}
+
+std::optional<Bound> ptq::kernels::bound(const Chip &chip, const GemmProblem &p,
+                                         const GemmTile &t) {
+  // The system keeps 1 KiB of shared memory for itself in every block.
+  int64_t shared = ringBytes(p, t),
+          registers = llvm::alignTo(estimateRegisters(p, t), 8) * t.threads();
+  if (shared > chip.sharedPerBlock || registers > Chip::registersPerMultiprocessor ||
+      estimateRegisters(p, t) > Chip::registersPerThread)
+    return std::nullopt;
+  Bound b;
+  b.residentBlocks = std::min({chip.sharedPerMultiprocessor / (shared + 1024),
+                               Chip::registersPerMultiprocessor / registers,
+                               chip.threadsPerMultiprocessor / t.threads()});
+  if (b.residentBlocks < 1)
+    return std::nullopt;
+  b.blocks = llvm::divideCeil(p.m, t.blockM) * llvm::divideCeil(p.n, t.blockN);
+  b.waves = llvm::divideCeil(b.blocks, chip.multiprocessors);
+  int64_t tiles = llvm::divideCeil(p.k, t.blockK);
+  WarpCounts warp = countWarp(p, t);
+  b.instructionsPerMma = warp.instructions() / warp.mma;
+
+  // Warp instructions of the busiest multiprocessor; as many sub-cores as it has warps work at it.
+  double warpTiles = double(b.waves) * t.warps() * tiles;
+  double subCores =
+      std::min<double>(Chip::subCores, double(std::min(b.waves, b.residentBlocks)) * t.warps());
+  double cyclesPerMma = weightOnly(p) ? chip.cyclesMmaF16 : chip.cyclesMmaS8;
+  b.mma = warpTiles * warp.mma * cyclesPerMma / subCores;
+  b.issue = warpTiles * warp.instructions() / (subCores * Chip::issuePerCycle);
+  b.alu = warpTiles * (warp.alu + warp.copies * 3 + 6) * cyclesPerAluInstruction / subCores;
+
+  double tileBytes = stageBytes(p, t), traffic = double(b.waves) * tiles * tileBytes;
+  double leftRead = double(t.blockM) * t.blockK * p.inputBytes() * t.warpsN;
+  double rightRead = double(t.blockN) * t.blockK * p.weightBits / 8 * t.warpsM;
+  b.shared =
+      (traffic + double(b.waves) * tiles * (leftRead + rightRead)) / Chip::sharedBytesPerCycle;
+  b.l2 = std::max(traffic / portBytesPerCycle,
+                  double(b.blocks) * tiles * tileBytes / chip.l2BytesPerCycle);
+
+  // Memory gives what is asked for: the bytes under way divided by the latency, up to its
+  // bandwidth.
+  double resident = std::min(b.waves, b.residentBlocks);
+  double perMultiprocessor =
+      std::min(portBytesPerCycle, resident * (t.stages - 1) * tileBytes / memoryLatency);
+  double rate = std::min(chip.dramGBs / chip.gigahertz,
+                         perMultiprocessor * std::min<double>(b.blocks, chip.multiprocessors));
+  b.dram = p.leastBytes() / rate;
+  b.prologue = memoryLatency;
+  b.epilogue = double(t.blockM) * t.blockN * p.outputBytes / portBytesPerCycle;
+  return b;
+}
+
+double ptq::kernels::rooflineCycles(const Chip &chip, const GemmProblem &p) {
+  double cyclesPerMma = weightOnly(p) ? chip.cyclesMmaF16 : chip.cyclesMmaS8;
+  double products = double(p.m) * p.n * p.k / (16.0 * 8 * p.mmaK());
+  double compute = products * cyclesPerMma / (Chip::subCores * chip.multiprocessors);
+  return std::max(compute, p.leastBytes() / (chip.dramGBs / chip.gigahertz));
+}
+
+llvm::ArrayRef<GemmTile> ptq::kernels::tiles(Kind kind) {
+  // blockM, blockN, blockK, warpsM, warpsN, stages, warpsK
+  static constexpr GemmTile integer[] = {{128, 256, 64, 2, 4, 4}, {128, 256, 64, 2, 4, 3},
+                                         {128, 128, 64, 2, 2, 4}, {64, 128, 64, 2, 2, 4},
+                                         {64, 64, 128, 2, 2, 4},  {32, 128, 128, 1, 4, 4},
+                                         {16, 128, 128, 1, 4, 4}, {16, 64, 128, 1, 4, 4},
+                                         {64, 64, 64, 2, 2, 3},   {16, 64, 64, 1, 4, 4}};
+  static constexpr GemmTile weight[] = {{128, 256, 64, 2, 4, 4},  {128, 256, 64, 2, 4, 3},
+                                        {64, 256, 64, 1, 4, 4},   {64, 128, 64, 1, 2, 4, 2},
+                                        {32, 256, 64, 1, 4, 4},   {32, 64, 64, 1, 1, 4, 4},
+                                        {16, 256, 128, 1, 4, 4},  {16, 64, 128, 1, 1, 4, 4},
+                                        {16, 64, 64, 1, 1, 4, 4}, {64, 64, 64, 2, 1, 4, 2}};
+  return kind == Kind::IntegerLinear ? llvm::ArrayRef<GemmTile>(integer)
+                                     : llvm::ArrayRef<GemmTile>(weight);
+}
+
+std::optional<TileChoice> ptq::kernels::chooseTile(const Chip &chip, const GemmProblem &problem) {
+  llvm::SmallVector<TileChoice> fitting;
+  double least = 0;
+  for (const GemmTile &tile : tiles(problem.kind))
+    if (std::optional<Bound> b = bound(chip, problem, tile)) {
+      least = fitting.empty() ? b->cycles() : std::min(least, b->cycles());
+      fitting.push_back({tile, *b});
+    }
+  // Of ties the one that leaves the most resources idle.
+  constexpr double tie = 1.05;
+  std::optional<TileChoice> best;
+  for (const TileChoice &choice : fitting)
+    if (choice.bound.cycles() <= tie * least && (!best || choice.bound.sum() < best->bound.sum()))
+      best = choice;
+  return best;
+}
+
+void ptq::kernels::explain(llvm::raw_ostream &os, const Chip &chip, const GemmProblem &p,
+                           const TileChoice &choice) {
+  const GemmTile &t = choice.tile;
+  const Bound &b = choice.bound;
+  os << llvm::formatv(
+      "{0} ({1}), m={2} n={3} k={4}: tile {5}x{6}x{7}, warps {8}x{9}x{10}, {11} stages; ",
+      chip.name, chip.model, p.m, p.n, p.k, t.blockM, t.blockN, t.blockK, t.warpsM, t.warpsN,
+      t.warpsK, t.stages);
+  os << llvm::formatv(
+      "{0} blocks, {1} waves, {2} resident; modelled cycles: mma {3:f0} issue {4:f0} "
+      "alu {5:f0} shared {6:f0} l2 {7:f0} dram {8:f0} + prologue {9:f0} + epilogue "
+      "{10:f0} = {11:f0}, limited by {12}; {13:f2} of the roofline bound\n",
+      b.blocks, b.waves, b.residentBlocks, b.mma, b.issue, b.alu, b.shared, b.l2, b.dram,
+      b.prologue, b.epilogue, b.cycles(), b.limit(), b.cycles() / rooflineCycles(chip, p));
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The W4A16 kernel. Activations go through swizzled tiles and ldmatrix; weights, laid out by
+// WeightLayout, go as they are, and become mma operands in registers:
+//
+//   f16:  (q & 0x000f000f) | 0x6400'6400 is the pair 1024 + u, in one lop3; minus (1032 + z) it is
+//   q − z, exactly.
+//         (q & 0x00f000f0) | 0x6400'6400 is 1024 + 16u; times 1/16 minus (72 + z), in one fma, it
+//         is q − z, exactly. The other two pairs of a word are the same of q >> 8.
+//   bf16: (q >> 4i & 0x000f000f) | 0x4300'4300 is 128 + u; minus (136 + z) it is q − z, exactly.
+//   int8: a byte permutation puts 0x64 before each code: 1024 + u; minus (1152 + z).
+//
+// A group's scale is multiplied in there, once for all rows of m: the loop over m is the innermost
+// one.
+
+#include "ptq/Kernels/WeightOnlyLinear.h"
+
+#include "BlockCopy.h"
+#include "KernelFunction.h"
+#include "OutputStage.h"
+#include "Pipeline.h"
+#include "SharedTile.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace ptq;
+using namespace ptq::kernels;
+
+namespace {
+
+constexpr int64_t stepK = 16, activationBytes = 2;
+/// Columns of a block of weights, in mma operands.
+constexpr int64_t operandsPerBlock = WeightLayout::blockN / 8;
+
+/// What a stage holds, in bytes from its start.
+struct StageLayout {
+  StageLayout(const WeightOnlyLinearSpec &spec, const GemmTile &tile)
+      : activations{tile.blockM, tile.blockK * activationBytes} {
+    if (spec.groupSize)
+      scaleRows = std::max<int64_t>(1, tile.blockK / WeightLayout::rowSize(spec.groupSize));
+    weight = activations.bytes();
+    scales = weight + tile.blockN * tile.blockK * spec.bits / 8;
+    int64_t parameters = scaleRows * tile.blockN * activationBytes;
+    zeroPoints = scales + parameters;
+    bytes = zeroPoints + (spec.zeroPoints ? parameters : 0);
+  }
+  TileShape activations;
+  int64_t scaleRows = 0;
+  int64_t weight, scales, zeroPoints, bytes;
+};
+
+/// Sums of warps that share a part of the product, on their way through shared memory.
+int64_t reductionBytes(const GemmTile &tile) {
+  return (tile.warpsK - 1) * tile.blockM * tile.blockN * 4;
+}
+
+class Emitter {
+public:
+  Emitter(gpu::GPUFuncOp function, const WeightOnlyLinearSpec &spec, const GemmTile &tile)
+      : k(function.getLoc(), OpBuilder::atBlockBegin(&function.getBody().front())), spec(spec),
+        tile(tile), layout(spec, tile), weightLayout(spec.layout()),
+        module(function->getParentOfType<gpu::GPUModuleOp>()), bfloat(spec.inputType.isBF16()),
+        rowSize(spec.groupSize ? WeightLayout::rowSize(spec.groupSize) : 0) {
+    unsigned next = 0;
+    auto argument = [&]() -> Value { return function.getArgument(next++); };
+    x = argument();
+    weight = argument();
+    scales = argument();
+    if (spec.zeroPoints)
+      zeroPoints = argument();
+    if (spec.biasType)
+      bias = argument();
+    output = argument();
+    rows = argument();
+  }
+  void emit();
+
+private:
+  int64_t blocksM() const { return tile.warpM() / 16; }
+  int64_t blocksN() const { return tile.warpN() / 8; }
+  int64_t weightBlocks() const { return tile.warpN() / WeightLayout::blockN; }
+  int64_t steps() const { return tile.blockK / stepK / tile.warpsK; }
+
+  SmallVector<Value> multiplyTiles();
+  void issueParameters(Value source, Value tileIndex, Value shared);
+  bool startsGroup(unsigned step) const;
+  void readParameters(Value stage, unsigned step, SmallVectorImpl<Value> &words);
+  void takeParameters(ArrayRef<Value> words);
+  void loadChannelZeroPoints();
+  void setZeroPoints(ArrayRef<Value> words);
+  /// The 8 columns' pairs in 4 words, each value twice in a word of its own.
+  void duplicate(ArrayRef<Value> words, SmallVectorImpl<Value> &pairs);
+  /// The two words of mma operand `operand` of the warp's columns from its packed words.
+  std::array<Value, 2> dequantize(ArrayRef<Value> words, int64_t operand);
+  Value centred(Value pair, int64_t operand, bool high);
+  SmallVector<Value> addUp(ArrayRef<Value> sums);
+  void finish(ArrayRef<Value> sums);
+  Value element(Value vector, Type type, Value index) {
+    unsigned bytes = type.getIntOrFloatBitWidth() / 8;
+    return k.toFloat(k.loadConstant(type, k.offset(vector, k.mul(index, bytes)), bytes),
+                     k.getF32Type());
+  }
+
+  KernelBuilder k;
+  const WeightOnlyLinearSpec &spec;
+  const GemmTile &tile;
+  StageLayout layout;
+  WeightLayout weightLayout;
+  gpu::GPUModuleOp module;
+  bool bfloat;
+  int64_t rowSize;
+  Value x, weight, scales, zeroPoints, bias, output, rows;
+  Value shared, thread, lane, warpPart, warpK, warpRow, warpColumn;
+  TileOrigin origin;
+  /// Of the group in use, for each of the lane's columns: its scale, and what is to be subtracted
+  /// from the low and the high codes of a word, as pairs of equal values.
+  SmallVector<Value> groupScales, lowOffsets, highOffsets;
+};
+
+} // namespace
+
+void Emitter::emit() {
+  shared = dynamicShared(k, module);
+  thread = k.threadId(tile.threads());
+  lane = k.rem(thread, 32);
+  Value warp = k.div(thread, 32);
+  warpPart = k.rem(warp, tile.warpsM * tile.warpsN);
+  warpK = k.div(warp, tile.warpsM * tile.warpsN);
+  warpRow = k.mul(k.div(warpPart, tile.warpsN), tile.warpM());
+  warpColumn = k.mul(k.rem(warpPart, tile.warpsN), tile.warpN());
+  origin = tileOrigin(k, tile, rows, spec.n);
+  SmallVector<Value> sums = multiplyTiles();
+  if (tile.warpsK > 1) {
+    sums = addUp(sums);
+    k.ifThen(k.equal(warpK, 0), [&] { finish(sums); });
+  } else {
+    finish(sums);
+  }
+  gpu::ReturnOp::create(k);
+}
+
+SmallVector<Value> Emitter::multiplyTiles() {
+  TileCopy inputCopy(k, layout.activations, spec.k * activationBytes, activationBytes,
+                     tile.threads(), thread, x, origin.row, rows);
+  int64_t blocksPerRow = weightLayout.paddedK() / WeightLayout::blockK;
+  int64_t blocksPerTile = tile.blockK / WeightLayout::blockK,
+          blockBytes = weightLayout.blockBytes();
+  int64_t weightRows = weightLayout.paddedN() / WeightLayout::blockN;
+  Value firstWeightRow = k.div(origin.column, WeightLayout::blockN);
+  bool wholeColumns = weightLayout.paddedN() % tile.blockN == 0;
+  BlockCopy weightCopy(k, tile.blockN / WeightLayout::blockN, blocksPerTile * blockBytes,
+                       blocksPerRow * blockBytes, tile.threads(), thread,
+                       wholeColumns ? Value() : k.sub(k.i32(weightRows), firstWeightRow));
+  Value weightStart = k.offset(weight, k.wideMul(firstWeightRow, blocksPerRow * blockBytes));
+
+  FragmentReader inputReader(k, FragmentReader::Side::Left, layout.activations, lane, warpRow,
+                             k.mul(warpK, steps() * stepK * activationBytes));
+  // This lane's words of the warp's first block of weights.
+  Value weightLane =
+      k.add(k.mul(k.div(warpColumn, WeightLayout::blockN), blocksPerTile * blockBytes),
+            k.add(k.mul(warpK, steps() * blockBytes), k.mul(lane, 16)));
+
+  Pipeline pipeline;
+  pipeline.stages = tile.stages;
+  pipeline.stageBytes = layout.bytes;
+  pipeline.tiles = llvm::divideCeil(spec.k, tile.blockK);
+  pipeline.steps = steps();
+  pipeline.pointers = {inputCopy.pointer(), weightCopy.pointer(weightStart)};
+  pipeline.advances = {tile.blockK * activationBytes, blocksPerTile * blockBytes};
+  pipeline.issue = [&](ValueRange pointers, Value index, Value stage) {
+    Value byte = k.mul(index, tile.blockK * activationBytes);
+    inputCopy.issue(pointers[0], k.add(inputCopy.column(), byte), stage);
+    Value left = k.sub(k.i32(blocksPerRow * blockBytes), k.mul(index, blocksPerTile * blockBytes));
+    weightCopy.issue(pointers[1], k.offset(stage, layout.weight), left);
+    if (spec.groupSize) {
+      issueParameters(scales, index, k.offset(stage, layout.scales));
+      if (zeroPoints)
+        issueParameters(zeroPoints, index, k.offset(stage, layout.zeroPoints));
+    }
+  };
+  pipeline.read = [&](Value stage, unsigned step) {
+    SmallVector<Value> words;
+    for (int64_t i = 0; i < blocksM(); ++i)
+      llvm::append_range(words, inputReader.read(stage, step, i));
+    Value start = k.offset(k.offset(stage, weightLane), layout.weight + step * blockBytes);
+    auto vector = VectorType::get(4, k.getI32Type());
+    for (int64_t block = 0; block < weightBlocks(); ++block)
+      for (int64_t quarter = 0; quarter < spec.bits / 4; ++quarter) {
+        int64_t offset = block * blocksPerTile * blockBytes + quarter * 512;
+        Value four = k.load(vector, k.offset(start, offset), 16);
+        for (int64_t e = 0; e < 4; ++e)
+          words.push_back(LLVM::ExtractElementOp::create(k, four, k.i32(e)));
+      }
+    if (startsGroup(step))
+      readParameters(stage, step, words);
+    return words;
+  };
+  pipeline.multiply = [&](unsigned step, ArrayRef<Value> words, MutableArrayRef<Value> sums) {
+    ArrayRef<Value> a = words.take_front(blocksM() * 4);
+    ArrayRef<Value> packed = words.drop_front(a.size()).take_front(weightBlocks() * spec.bits);
+    if (startsGroup(step))
+      takeParameters(words.drop_front(a.size() + packed.size()));
+    for (int64_t j = 0; j < blocksN(); ++j) {
+      std::array<Value, 2> b = dequantize(packed, j);
+      for (int64_t i = 0; i < blocksM(); ++i) {
+        MutableArrayRef<Value> d = sums.slice((i * blocksN() + j) * 4, 4);
+        llvm::copy(k.mmaF16(a.slice(i * 4, 4), b, d, bfloat), d.begin());
+      }
+    }
+  };
+  if (!spec.groupSize)
+    loadChannelZeroPoints();
+  return pipeline.run(k, shared, SmallVector<Value>(blocksM() * blocksN() * 4, k.f32(0)));
+}
+
+/// Copies the rows of parameters that tile `tileIndex` needs; beyond the last tile none.
+void Emitter::issueParameters(Value source, Value tileIndex, Value shared) {
+  int64_t pitch = weightLayout.paddedN() * activationBytes;
+  int64_t rowCount = llvm::divideCeil(weightLayout.paddedK(), rowSize);
+  Value row = rowSize >= tile.blockK ? k.div(tileIndex, rowSize / tile.blockK)
+                                     : k.mul(tileIndex, tile.blockK / rowSize);
+  bool whole = weightLayout.paddedN() % tile.blockN == 0;
+  BlockCopy copy(k, layout.scaleRows, tile.blockN * activationBytes, pitch, tile.threads(), thread,
+                 k.sub(k.i32(rowCount), row));
+  Value start =
+      k.offset(k.offset(source, k.wideMul(row, pitch)), k.mul(origin.column, activationBytes));
+  Value limit = whole ? Value() : k.sub(k.i32(pitch), k.mul(origin.column, activationBytes));
+  copy.issue(copy.pointer(start), shared, limit);
+}
+
+/// Whether a row of parameters begins with this step of a warp.
+bool Emitter::startsGroup(unsigned step) const {
+  return spec.groupSize && (step == 0 || step * stepK % rowSize == 0);
+}
+
+void Emitter::readParameters(Value stage, unsigned step, SmallVectorImpl<Value> &words) {
+  int64_t rowBytes = tile.blockN * activationBytes;
+  Value row = k.i32(0);
+  if (layout.scaleRows > 1)
+    row = k.add(k.div(k.mul(warpK, steps() * stepK), rowSize), step * stepK / rowSize);
+  // 16 bytes for each g of a block of columns.
+  Value at = k.add(k.mul(row, rowBytes),
+                   k.add(k.mul(warpColumn, activationBytes), k.mul(k.div(lane, 4), 16)));
+  auto vector = VectorType::get(4, k.getI32Type());
+  auto read = [&](int64_t part) {
+    Value start = k.offset(k.offset(stage, at), part);
+    for (int64_t block = 0; block < weightBlocks(); ++block) {
+      Value four =
+          k.load(vector, k.offset(start, block * WeightLayout::blockN * activationBytes), 16);
+      for (int64_t e = 0; e < 4; ++e)
+        words.push_back(LLVM::ExtractElementOp::create(k, four, k.i32(e)));
+    }
+  };
+  read(layout.scales);
+  if (zeroPoints)
+    read(layout.zeroPoints);
+}
+
+void Emitter::duplicate(ArrayRef<Value> words, SmallVectorImpl<Value> &pairs) {
+  pairs.clear();
+  for (Value word : words)
+    for (unsigned selector : {0x1010u, 0x3232u})
+      pairs.push_back(k.permute(word, word, selector));
+}
+
+void Emitter::takeParameters(ArrayRef<Value> words) {
+  size_t count = weightBlocks() * 4;
+  duplicate(words.take_front(count), groupScales);
+  if (zeroPoints)
+    setZeroPoints(words.drop_front(count));
+}
+
+void Emitter::setZeroPoints(ArrayRef<Value> words) {
+  SmallVector<Value> pairs;
+  duplicate(words, pairs);
+  lowOffsets.clear();
+  highOffsets.clear();
+  float low = spec.bits == 8 ? 1152 : bfloat ? 136 : 1032;
+  for (Value pair : pairs) {
+    lowOffsets.push_back(k.addPair(pair, k.splatPair(low, bfloat), bfloat));
+    if (spec.bits == 4 && !bfloat)
+      highOffsets.push_back(k.addPair(pair, k.splatPair(72, false), false));
+  }
+}
+
+/// Zero points that hold for all of k are read once; without any they are zero.
+void Emitter::loadChannelZeroPoints() {
+  if (!zeroPoints)
+    return;
+  SmallVector<Value> words;
+  auto vector = VectorType::get(4, k.getI32Type());
+  // Blocks of columns beyond the last take the last one's.
+  for (int64_t block = 0; block < weightBlocks(); ++block) {
+    Value column = k.add(k.add(origin.column, warpColumn), block * WeightLayout::blockN);
+    column = k.minimum(column, k.i32(weightLayout.paddedN() - WeightLayout::blockN));
+    Value at = k.add(k.mul(column, activationBytes), k.mul(k.div(lane, 4), 16));
+    Value four = k.loadConstant(vector, k.offset(zeroPoints, at), 16);
+    for (int64_t e = 0; e < 4; ++e)
+      words.push_back(LLVM::ExtractElementOp::create(k, four, k.i32(e)));
+  }
+  setZeroPoints(words);
+}
+
+/// The codes of a pair without what they were offset by; high: they were in the upper half of a
+/// byte.
+Value Emitter::centred(Value pair, int64_t operand, bool high) {
+  bool own = zeroPoints != nullptr;
+  if (high) {
+    Value offset = own ? highOffsets[operand] : k.splatPair(72, false);
+    Value negated = own ? LLVM::XOrOp::create(k, offset, k.i32(0x80008000)).getResult()
+                        : k.splatPair(-72, false);
+    return k.fmaPair(pair, k.splatPair(1.0f / 16, false), negated, false);
+  }
+  float offset = spec.bits == 8 ? 1152 : bfloat ? 136 : 1032;
+  return k.subPair(pair, own ? lowOffsets[operand] : k.splatPair(offset, bfloat), bfloat);
+}
+
+std::array<Value, 2> Emitter::dequantize(ArrayRef<Value> words, int64_t operand) {
+  constexpr unsigned andOr = 0xEA; // (a & b) | c
+  int64_t block = operand / operandsPerBlock, inBlock = operand % operandsPerBlock;
+  std::array<Value, 2> pairs;
+  if (spec.bits == 8) {
+    Value word = words[block * 8 + inBlock], magic = k.i32(0x64646464);
+    pairs = {centred(k.permute(word, magic, 0x4140), operand, false),
+             centred(k.permute(word, magic, 0x4342), operand, false)};
+  } else {
+    Value word = words[block * 4 + inBlock / 2];
+    if (inBlock % 2)
+      word = k.shiftRight(word, 8);
+    Value low = k.i32(0x000f000f), magic = k.i32(bfloat ? 0x43004300 : 0x64006400);
+    pairs[0] = centred(k.lop3(word, low, magic, andOr), operand, false);
+    if (bfloat)
+      pairs[1] = centred(k.lop3(k.shiftRight(word, 4), low, magic, andOr), operand, false);
+    else
+      pairs[1] = centred(k.lop3(word, k.i32(0x00f000f0), magic, andOr), operand, true);
+  }
+  if (spec.groupSize)
+    for (Value &pair : pairs)
+      pair = k.mulPair(pair, groupScales[operand], bfloat);
+  return pairs;
+}
+
+/// The sums of the warps that share a part of the product, complete in those with warpK = 0; added
+/// in their order.
+SmallVector<Value> Emitter::addUp(ArrayRef<Value> sums) {
+  auto vector = VectorType::get(4, k.getF32Type());
+  int64_t partBytes = tile.warpM() * tile.warpN() * 4;
+  int64_t roundBytes = partBytes * tile.warpsM * tile.warpsN;
+  Value mine = k.offset(shared, k.add(k.mul(warpPart, partBytes), k.mul(lane, 16)));
+  k.ifThen(k.less(k.i32(0), warpK), [&] {
+    Value to = k.offset(mine, k.mul(k.sub(warpK, k.i32(1)), roundBytes));
+    for (size_t i = 0; i < sums.size(); i += 4) {
+      Value four = LLVM::PoisonOp::create(k, vector);
+      for (size_t e = 0; e < 4; ++e)
+        four = LLVM::InsertElementOp::create(k, four, sums[i + e], k.i32(e));
+      k.store(four, k.offset(to, i / 4 * 512), 16);
+    }
+  });
+  k.barrier();
+  SmallVector<Value> total(sums);
+  auto whole = scf::IfOp::create(k, TypeRange(ValueRange(total)), k.equal(warpK, 0), true);
+  OpBuilder::InsertionGuard guard(k);
+  k.setInsertionPointToStart(whole.thenBlock());
+  for (int64_t part = 1; part < tile.warpsK; ++part)
+    for (size_t i = 0; i < sums.size(); i += 4) {
+      Value from = k.offset(mine, (part - 1) * roundBytes + i / 4 * 512);
+      Value four = k.load(vector, from, 16);
+      for (size_t e = 0; e < 4; ++e)
+        total[i + e] = arith::AddFOp::create(k, total[i + e],
+                                             LLVM::ExtractElementOp::create(k, four, k.i32(e)));
+    }
+  scf::YieldOp::create(k, total);
+  k.setInsertionPointToStart(whole.elseBlock());
+  scf::YieldOp::create(k, sums);
+  return SmallVector<Value>(whole.getResults());
+}
+
+/// Scales where they are per channel, adds the bias and writes.
+void Emitter::finish(ArrayRef<Value> sums) {
+  Value firstColumn = k.add(origin.column, warpColumn), firstRow = k.add(origin.row, warpRow);
+  Value own = k.offset(shared, k.mul(warpPart, OutputStage::bytes(spec.outputType, tile.warpN())));
+  OutputStage stage(k, spec.outputType, tile.warpN(), k.offset(own, reductionBytes(tile)), lane,
+                    output, rows, spec.n);
+  SmallVector<Value> columnScales, columnBias;
+  for (Value n : stage.laneColumns(blocksN(), firstColumn)) {
+    if (!spec.groupSize)
+      columnScales.push_back(element(scales, spec.scaleType, n));
+    if (bias)
+      columnBias.push_back(element(bias, spec.biasType, n));
+  }
+  auto value = [&](int64_t index, int64_t column) {
+    Value y = sums[index];
+    if (!spec.groupSize)
+      y = arith::MulFOp::create(k, y, columnScales[column]);
+    return bias ? arith::AddFOp::create(k, y, columnBias[column]).getResult() : y;
+  };
+  stage.writeBlocks(
+      blocksM(), blocksN(), firstRow, firstColumn, [](Value) {}, value);
+}
+
+bool ptq::kernels::isValidTile(const WeightOnlyLinearSpec &spec, const GemmTile &tile) {
+  if (spec.n < 1 || spec.k < 1 || tile.warpsM < 1 || tile.warpsN < 1 || tile.warpsK < 1 ||
+      tile.stages < 2)
+    return false;
+  if (!(spec.bits == 4 || (spec.bits == 8 && spec.inputType.isF16())))
+    return false;
+  if (spec.groupSize && (spec.groupSize % stepK != 0 || spec.k % spec.groupSize != 0))
+    return false;
+  bool divides = tile.blockM % tile.warpsM == 0 && tile.blockN % tile.warpsN == 0;
+  bool fragments = tile.warpM() % 16 == 0 && tile.warpN() % WeightLayout::blockN == 0 &&
+                   tile.warpM() > 0 && tile.warpN() > 0;
+  bool depth = (tile.blockK == 64 || tile.blockK == 128) && tile.blockK / stepK % tile.warpsK == 0;
+  bool threads = tile.threads() >= 128 && tile.threads() <= 1024 &&
+                 llvm::isPowerOf2_64(tile.threads()) && llvm::isPowerOf2_64(tile.blockN);
+  return divides && fragments && depth && threads;
+}
+
+gpu::GPUFuncOp ptq::kernels::emitWeightOnlyLinear(gpu::GPUModuleOp module, StringRef name,
+                                                  const WeightOnlyLinearSpec &spec,
+                                                  const GemmTile &tile) {
+  assert(isValidTile(spec, tile) && "a tile that the kernel cannot be made with");
+  SmallVector<Argument> arguments(3, Argument::Input);
+  if (spec.zeroPoints)
+    arguments.push_back(Argument::Input);
+  if (spec.biasType)
+    arguments.push_back(Argument::Input);
+  arguments.append({Argument::Output, Argument::Number});
+  gpu::GPUFuncOp function = createKernel(module, name, arguments, tile.threads());
+  Emitter(function, spec, tile).emit();
+  return function;
+}
+
+int64_t ptq::kernels::gridSize(const WeightOnlyLinearSpec &spec, const GemmTile &tile, int64_t m) {
+  return llvm::divideCeil(m, tile.blockM) * llvm::divideCeil(spec.n, tile.blockN);
+}
+
+int64_t ptq::kernels::sharedBytes(const WeightOnlyLinearSpec &spec, const GemmTile &tile) {
+  int64_t ring = StageLayout(spec, tile).bytes * tile.stages;
+  int64_t staging = tile.warpsM * tile.warpsN * OutputStage::bytes(spec.outputType, tile.warpN());
+  return std::max(ring, reductionBytes(tile) + staging);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "KernelHarness.h"
+
+#include "ptq/Checkpoint/Float16.h"
+
+#include "mlir/IR/Verifier.h"
+
+#include <cstring>
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace ptq;
+using namespace ptq::kernels;
+
+MLIRContext &kernels::test::context() {
+  static MLIRContext *context = [] {
+    DialectRegistry registry;
+    registerKernelTranslations(registry);
+    auto *created = new MLIRContext(registry);
+    created->loadAllAvailableDialects();
+    return created;
+  }();
+  return *context;
+}
+
+std::string kernels::test::compile(const std::function<void(gpu::GPUModuleOp)> &emit,
+                                   llvm::StringRef chip) {
+  OpBuilder b(&context());
+  OwningOpRef<ModuleOp> root = ModuleOp::create(b.getUnknownLoc());
+  b.setInsertionPointToStart(root->getBody());
+  auto module = gpu::GPUModuleOp::create(b, b.getUnknownLoc(), "kernels");
+  emit(module);
+  EXPECT_TRUE(succeeded(verify(*root)));
+  EXPECT_TRUE(succeeded(lowerToNVVM(module)));
+  llvm::Expected<std::string> ptx = translateToPtx(module, *findChip(chip));
+  EXPECT_TRUE(bool(ptx)) << llvm::toString(ptx.takeError());
+  return ptx ? *ptx : std::string();
+}
+
+kernels::test::Bytes kernels::test::toType(const std::vector<float> &values, Type type) {
+  if (type.isF32())
+    return bytesOf(values);
+  std::vector<uint16_t> bits;
+  for (float value : values)
+    bits.push_back(type.isBF16() ? checkpoint::floatToBFloat16(value)
+                                 : checkpoint::floatToHalf(value));
+  return bytesOf(bits);
+}
+
+std::vector<float> kernels::test::fromType(const Bytes &bytes, Type type) {
+  std::vector<float> values(bytes.size() / (type.getIntOrFloatBitWidth() / 8));
+  if (type.isF32()) {
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint16_t bits;
+    std::memcpy(&bits, bytes.data() + 2 * i, 2);
+    values[i] = type.isBF16() ? checkpoint::bfloat16ToFloat(bits) : checkpoint::halfToFloat(bits);
+  }
+  return values;
+}
+
+float kernels::test::roundTo(float value, Type type) {
+  return fromType(toType({value}, type), type).front();
+}
+
+kernels::test::KernelRun kernels::test::run(const std::string &ptx, int64_t grid, int64_t threads,
+                                            int64_t shared, const std::vector<Bytes> &inputs,
+                                            int64_t outputBytes, int64_t rows) {
+  std::unique_ptr<emulator::Device> device = emulator::createEmulator();
+  auto module = device->load(ptx, "kernel.ptx");
+  if (!module) {
+    ADD_FAILURE() << llvm::toString(module.takeError());
+    return {};
+  }
+  auto allocate = [&](int64_t bytes) {
+    llvm::Expected<uint64_t> address = device->allocate(bytes);
+    EXPECT_TRUE(bool(address)) << llvm::toString(address.takeError());
+    return address ? *address : 0;
+  };
+  std::vector<std::vector<char>> arguments;
+  for (const Bytes &input : inputs) {
+    uint64_t address = allocate(input.size());
+    llvm::cantFail(device->write(address, input));
+    arguments.push_back(emulator::argument(address));
+  }
+  uint64_t output = allocate(outputBytes);
+  arguments.push_back(emulator::argument(output));
+  arguments.push_back(emulator::argument(static_cast<int32_t>(rows)));
+
+  emulator::LaunchConfig config;
+  config.grid.x = grid;
+  config.block.x = threads;
+  config.dynamicShared = shared;
+  auto result = device->launch(**module, "kernel", config, arguments);
+  if (!result) {
+    ADD_FAILURE() << llvm::toString(result.takeError());
+    return {};
+  }
+  for (const emulator::Finding &finding : result->findings)
+    ADD_FAILURE() << emulator::describe(finding);
+  KernelRun done{Bytes(outputBytes), std::move(*result->counters)};
+  EXPECT_FALSE(bool(device->read(output, done.output)));
+  return done;
+}
+
+std::vector<int8_t> kernels::test::randomCodes(int64_t count, int low, int high, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_int_distribution<int> distribution(low, high);
+  std::vector<int8_t> codes(count);
+  for (int8_t &code : codes)
+    code = distribution(generator);
+  return codes;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Emits a kernel, compiles it to PTX and runs it in the emulator with all checks on.
+
+#ifndef PTQ_TEST_UNIT_KERNELS_KERNELHARNESS_H
+#define PTQ_TEST_UNIT_KERNELS_KERNELHARNESS_H
+
+#include "ptq/Emulator/Device.h"
+#include "ptq/Kernels/Compile.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace ptq::kernels::test {
+
+/// A context in which kernels can be compiled.
+mlir::MLIRContext &context();
+
+/// The PTX of what `emit` adds to a module; fails the test if it cannot be compiled.
+std::string compile(const std::function<void(mlir::gpu::GPUModuleOp)> &emit,
+                    llvm::StringRef chip = "sm_80");
+
+using Bytes = std::vector<char>;
+
+template <typename T> Bytes bytesOf(const std::vector<T> &values) {
+  const char *data = reinterpret_cast<const char *>(values.data());
+  return Bytes(data, data + values.size() * sizeof(T));
+}
+
+/// Values as f16, bf16 or f32, and back. The values are to be exact in the type.
+Bytes toType(const std::vector<float> &values, mlir::Type type);
+std::vector<float> fromType(const Bytes &bytes, mlir::Type type);
+/// The value rounded to the type.
+float roundTo(float value, mlir::Type type);
+
+struct KernelRun {
+  Bytes output;
+  emulator::KernelCounters counters;
+};
+
+/// Runs kernel "kernel" on the inputs, an output of that size and the number of rows. A finding, or
+/// a byte written beyond the output, fails the test.
+KernelRun run(const std::string &ptx, int64_t grid, int64_t threads, int64_t shared,
+              const std::vector<Bytes> &inputs, int64_t outputBytes, int64_t rows);
+
+/// Integers in [low, high].
+std::vector<int8_t> randomCodes(int64_t count, int low, int high, unsigned seed);
+
+} // namespace ptq::kernels::test
+
+#endif // PTQ_TEST_UNIT_KERNELS_KERNELHARNESS_H
