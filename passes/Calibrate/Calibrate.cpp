@@ -49,7 +49,7 @@ struct CalibratePass : ptq::impl::CalibrateBase<CalibratePass> {
     llvm::Expected<func::FuncOp> main = findFunction(module, function);
     if (!main)
       return main.takeError();
-    if (failed(ensureRaised(module)))
+    if (failed(ensureRaised(module, getAnalysisManager())))
       return llvm::createStringError("there is nothing to calibrate");
     // A file that cannot serve is reported now, whenever it is run.
     auto samples = loadSamples(*main, source);

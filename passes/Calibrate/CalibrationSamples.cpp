@@ -3,6 +3,7 @@
 #include "ptq/Calibrate/CalibrationSamples.h"
 
 #include "ByteSamples.h"
+#include "TokenMask.h"
 
 #include "ptq/Analysis/LayerNames.h"
 #include "ptq/Execution/KernelCache.h"
@@ -85,17 +86,24 @@ ptq::loadSamples(func::FuncOp function, const CalibrationSource &source) {
   return samples;
 }
 
+std::shared_ptr<execution::KernelCache> ptq::sharedKernels() {
+  static auto kernels = std::make_shared<execution::KernelCache>();
+  return kernels;
+}
+
 llvm::Error ptq::runSamples(func::FuncOp function, ArrayRef<std::vector<execution::Tensor>> samples,
                             execution::LinearObserver &observer) {
-  // Passes of one process share what was compiled.
-  static auto kernels = std::make_shared<execution::KernelCache>();
   execution::ExecutorOptions options;
-  options.kernels = kernels;
+  options.kernels = sharedKernels();
   options.stopAfterLastLinear = true;
   auto executor = execution::Executor::create(function, options);
   if (!executor)
     return executor.takeError();
-  return (*executor)->run(samples, &observer).takeError();
+  std::vector<char> mask = findTokenMask(function, samples);
+  if (mask.empty())
+    return (*executor)->run(samples, &observer).takeError();
+  TokenMaskObserver masked(observer, std::move(mask));
+  return (*executor)->run(samples, &masked).takeError();
 }
 
 Value ptq::sharedInput(Value x) {

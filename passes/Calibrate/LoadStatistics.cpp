@@ -34,7 +34,7 @@ struct LoadStatisticsPass : ptq::impl::LoadStatisticsBase<LoadStatisticsPass> {
     ModuleOp module = getOperation();
     if (file.empty())
       return llvm::createStringError("it needs file=F, a file that --calibrate=\"save=F\" wrote");
-    if (failed(ensureRaised(module)))
+    if (failed(ensureRaised(module, getAnalysisManager())))
       return llvm::createStringError("there is nothing to attach statistics to");
     auto loaded = statistics::StatisticsFile::load(file);
     if (!loaded)

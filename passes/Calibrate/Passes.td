@@ -23,6 +23,10 @@ def Calibrate : Pass<"calibrate", "::mlir::ModuleOp"> {
     input of shape S a tensor of shape S, or N×S for N samples. For a model whose only input is byte ids
     it may be any other file: its bytes, cut into samples of the input's size.
 
+    Padding does not count: where an integer or boolean input is named `mask` or `attention_mask` and has an element
+    for each token, tokens for which it is 0 are in no statistics, and not in what `--gptq` and the transformations
+    see of the samples.
+
     `save` writes the statistics to a safetensors file for `--load-statistics`, with `gram` the matrices
     XᵀX too, of in² floats for each input. A model with no linear layer is raised first.
   }];

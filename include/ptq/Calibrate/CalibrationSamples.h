@@ -35,7 +35,11 @@ llvm::Expected<mlir::func::FuncOp> findFunction(mlir::ModuleOp module, llvm::Str
 llvm::Expected<std::vector<std::vector<execution::Tensor>>>
 loadSamples(mlir::func::FuncOp function, const CalibrationSource &source);
 
-/// Runs the samples up to the last linear layer that `observer` wants.
+/// Compiled kernels that all passes of the process share.
+std::shared_ptr<execution::KernelCache> sharedKernels();
+
+/// Runs the samples up to the last linear layer that `observer` wants. It is not shown tokens that
+/// are padding: those where an integer or boolean input named `mask` or `attention_mask` is 0.
 llvm::Error runSamples(mlir::func::FuncOp function,
                        llvm::ArrayRef<std::vector<execution::Tensor>> samples,
                        execution::LinearObserver &observer);

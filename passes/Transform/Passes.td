@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Stage 3: rounding made easier without changing what the model computes.
+
+#ifndef PTQ_TRANSFORM_PASSES_TD
+#define PTQ_TRANSFORM_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def SmoothQuant : Pass<"smoothquant", "::mlir::ModuleOp"> {
+  let summary = "Move the outliers of activations into weights, and mark layers int8 by int8";
+  let description = [{
+    SmoothQuant (Xiao et al., 2022): the input x of layers is divided, channel by channel, by
+    `s = max|x|^alpha / max|w|^(1 - alpha)`, and their weights' columns are multiplied by it. The model
+    computes what it did; x and the weights now round about equally well. The maxima of x are those of
+    calibration, of w over all layers that read x.
+
+    Where the division goes is found by algebra: into the parameters of a norm, into the rows of the layer
+    before (v_proj under attention, up_proj under a gate, fc1 under ReLU). Where nothing absorbs it
+    (`explicit-scale`), `auto` and `always` insert a `ptq.scale_channels`, which costs nothing in W8A8: quantizing
+    multiplies anyway. `never` leaves such inputs as they are. Each decision is a remark.
+
+    `alpha=auto` chooses for each input the alpha of 0, 0.05, …, 1, or no scales at all, with the least error
+    of the quantized layers' outputs on up to 512 calibration tokens. It runs the samples; a fixed alpha
+    needs their statistics only, which `--load-statistics` brings as well.
+
+    The layers are marked for `--rtn` and `--gptq` (heads only if `only` matches them), by `granularity`:
+
+    |    | weights     | activations           |
+    |----|-------------|-----------------------|
+    | O1 | per channel | per token, dynamic    |
+    | O2 | per tensor  | per tensor, dynamic   |
+    | O3 | per tensor  | per tensor, static    |
+
+    Before:
+
+    ```mlir
+    %y = linalg.generic … ins(%norm, %gamma …) { arith.mulf … }
+    %q = ptq.linear %y, %wq {layer = "q", statistics = …} : …
+    ```
+
+    After:
+
+    ```mlir
+    %y = linalg.generic … ins(%norm, %gamma_over_s …) { arith.mulf … }
+    %q = ptq.linear %y, %wq_times_s {layer = "q", weight_scheme = #ptq.scheme<bits = 8, symmetric, per_channel>,
+                          activation_scheme = #ptq.scheme<bits = 8, symmetric, per_token, dynamic>, …} : …
+    ```
+  }];
+  let options = [
+    Option<"alpha", "alpha", "std::string", /*default=*/"\"0.5\"",
+           "How much of the difficulty moves into the weights, 0 to 1, or auto">,
+    Option<"granularity", "granularity", "std::string", /*default=*/"\"O1\"",
+           "O1, O2 or O3: which weights and activations share a scale">,
+    Option<"explicitScale", "explicit-scale", "std::string", /*default=*/"\"auto\"",
+           "Multiply activations where nothing absorbs a scale: auto, never or always">,
+    Option<"only", "only", "std::string", /*default=*/"",
+           "A regular expression: only layers whose name it matches, heads included">,
+    Option<"skip", "skip", "std::string", /*default=*/"",
+           "A regular expression: leave layers whose name it matches">
+  ];
+  let statistics = [
+    Statistic<"numFolded", "inputs-folded", "Inputs whose scales parameters absorbed">,
+    Statistic<"numExplicit", "inputs-explicit", "Inputs that are multiplied at run time">,
+    Statistic<"numLeft", "inputs-left", "Inputs that took no scales">
+  ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def Awq : Pass<"awq", "::mlir::ModuleOp"> {
+  let summary = "Scale weights by the importance of their input channels, and clip their ranges";
+  let description = [{
+    AWQ (Lin et al., 2023): weights of channels with large activations are made larger before they are rounded,
+    and the activations smaller. The pass runs the calibration samples and searches, for each input x and all
+    layers that read it together, scales `s = mean|x|^r / mean(|w| / group max)^(1 - r)` (`duo`) and
+    `s = mean|x|^r`, over `grid` points r in [0, 1], for the least error of the layers' rounded outputs over
+    all calibration tokens. No scales at all are a candidate, too. x is then divided and the weights are
+    multiplied, as in `--smoothquant`: the model computes what it did.
+
+    `clip` searches the range of each group of each row as well, max|w| down to 0.55 of it, for the least error
+    of the group's part of the output, and leaves it on the layer as a hint to `--rtn`. Layers whose output is
+    multiplied with another activation over its channels (queries and keys) are left out.
+
+    Where no parameter absorbs a scale, a multiplication of x at run time is the price. With
+    `explicit-scale=auto` it is paid where it removes at least 10 % of the error; `always` takes the best
+    scales whatever they gain, `never` none. Each decision is a remark.
+
+    Layers are rounded as their marks say, or as `bits`, `group-size` and `symmetric` do, which then become the
+    mark; without either, to 4 bits in symmetric groups of 128. `--rtn` and `--gptq` take the marks.
+
+    The search looks at the error of up to 1024 rows of a weight on a random sketch of all tokens, so that it
+    takes no longer than GPTQ on the layer; the errors it reports are of all rows, on another sketch.
+  }];
+  let options = [
+    Option<"grid", "grid", "unsigned", /*default=*/"20", "Steps of the exponent between 0 and 1">,
+    Option<"clip", "clip", "bool", /*default=*/"true", "Search the ranges of groups">,
+    Option<"duo", "duo", "bool", /*default=*/"true", "Try scales by activations and weights, besides activations alone">,
+    Option<"explicitScale", "explicit-scale", "std::string", /*default=*/"\"auto\"",
+           "Multiply activations where nothing absorbs a scale: auto, never or always">,
+    Option<"bits", "bits", "unsigned", /*default=*/"4", "Bits of a weight, 2 to 8">,
+    Option<"groupSize", "group-size", "int64_t", /*default=*/"128",
+           "Input channels that share a scale; -1 is a whole row (per channel)">,
+    Option<"symmetric", "symmetric", "bool", /*default=*/"true", "No zero points">,
+    Option<"only", "only", "std::string", /*default=*/"",
+           "A regular expression: only layers whose name it matches, heads included">,
+    Option<"skip", "skip", "std::string", /*default=*/"",
+           "A regular expression: leave layers whose name it matches">
+  ];
+  let statistics = [
+    Statistic<"numFolded", "inputs-folded", "Inputs whose scales parameters absorbed">,
+    Statistic<"numExplicit", "inputs-explicit", "Inputs that are multiplied at run time">,
+    Statistic<"numLeft", "inputs-left", "Inputs that took no scales">,
+    Statistic<"numClipped", "layers-clipped", "Layers whose ranges were searched">
+  ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def QuantizeAttention : Pass<"quantize-attention", "::mlir::ModuleOp"> {
+  let summary = "Multiply activations with each other in 8-bit integers";
+  let description = [{
+    The products of attention, queries with keys and probabilities with values, with 8-bit integers: both operands
+    are quantized per token as they come, symmetric, and multiplied by `ptq.integer_batch_matmul`. A product of two
+    activations is any contraction neither operand of which is made of a parameter; values are transposed first, so
+    that the rows with one scale are those that are not summed over. What is no such product of f32, f16 or
+    bf16 (nothing is summed; the body computes more) is left, with a remark that says why. `--smoothquant` does the
+    same with `attention=int8`.
+
+    Before:
+
+    ```mlir
+    %s = linalg.batch_matmul ins(%q, %kt : tensor<8x256x32xf32>, tensor<8x32x256xf32>) outs(%zero : tensor<8x256x256xf32>) -> …
+    ```
+
+    After:
+
+    ```mlir
+    %qq, %qs = ptq.dynamic_quantize %q {scheme = #ptq.scheme<bits = 8, symmetric, per_token, dynamic>}
+      : (tensor<8x256x32xf32>) -> (tensor<8x256x32xi8>, tensor<8x256xf32>)
+    %k = linalg.transpose ins(%kt : tensor<8x32x256xf32>) outs(…) permutation = [0, 2, 1]
+    %kq, %ks = ptq.dynamic_quantize %k {…} : (tensor<8x256x32xf32>) -> (tensor<8x256x32xi8>, tensor<8x256xf32>)
+    %s = ptq.integer_batch_matmul %qq, %qs, %kq, %ks : (…) -> tensor<8x256x256xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numQuantized", "products-quantized", "Products of activations in integers">,
+    Statistic<"numDeclined", "products-left", "Products of activations left as they are">
+  ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def TestChannelScale : Pass<"test-channel-scale", "::mlir::ModuleOp"> {
+  let summary = "Put random scales through every channel-scale fold (for tests)";
+  let description = [{
+    A testing pass. Finds every place for a per-channel scale on the input of linear layers and puts random
+    scales between 0.1 and 10 through it. The model must compute what it did, but for rounding. A remark for
+    each layer tells where its scale went.
+
+    ```mlir
+    %y = ptq.linear %x, %w {layer = "fc2"}    // x of ReLU of fc1
+    // remark: fc2: folded, 64 of 64 scales: rows of fc1
+    ```
+  }];
+  let options = [
+    Option<"seed", "seed", "unsigned", /*default=*/"1", "Seed of the random scales">,
+    Option<"apply", "apply", "bool", /*default=*/"true", "Apply the scales; if not, only report places">,
+  ];
+}
+
+#endif
