@@ -2,7 +2,7 @@
 //
 // ptq.linear → collapse(x)·Wᵀ, + b and rounding in one elementwise op, expand.
 
-#include "ptq/Lower/Lower.h"
+#include "LinalgBuilders.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -24,8 +24,7 @@ Value ptq::convertFloat(OpBuilder &b, Location loc, Value value, Type type) {
                                  arith::ExtFOp::create(b, loc, b.getF32Type(), value));
 }
 
-/// The dimensions but the last one merged: [tokens, in].
-static Value collapseLeading(OpBuilder &b, Location loc, Value x) {
+Value ptq::collapseLeading(OpBuilder &b, Location loc, Value x) {
   int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
   if (rank <= 2)
     return x;
@@ -34,8 +33,7 @@ static Value collapseLeading(OpBuilder &b, Location loc, Value x) {
   return tensor::CollapseShapeOp::create(b, loc, x, groups);
 }
 
-/// [tokens, in]·[out, in]ᵀ, or [out, in]·[in] for a vector, from zero.
-static Value contract(OpBuilder &b, Location loc, Value x, Value weight, Type accumulator) {
+Value ptq::contract(OpBuilder &b, Location loc, Value x, Value weight, Type accumulator) {
   auto weightType = cast<RankedTensorType>(weight.getType());
   bool isVector = cast<RankedTensorType>(x.getType()).getRank() == 1;
   SmallVector<OpFoldResult> sizes;
@@ -84,6 +82,22 @@ static Value addBiasAndRound(OpBuilder &b, Location loc, Value y, Value bias, Ty
       .getResult(0);
 }
 
+Value ptq::expandLeading(OpBuilder &b, Location loc, Value y, Value x,
+                         RankedTensorType resultType) {
+  int64_t rank = resultType.getRank();
+  auto type = cast<RankedTensorType>(y.getType());
+  if (rank > 2) {
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, x);
+    sizes.back() = b.getIndexAttr(type.getShape().back());
+    SmallVector<ReassociationIndices> groups{llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)),
+                                             {rank - 1}};
+    SmallVector<int64_t> shape(cast<RankedTensorType>(x.getType()).getShape());
+    shape.back() = type.getShape().back();
+    y = tensor::ExpandShapeOp::create(b, loc, type.clone(shape), y, groups, sizes);
+  }
+  return y.getType() == resultType ? y : tensor::CastOp::create(b, loc, resultType, y);
+}
+
 Value ptq::buildLinear(OpBuilder &b, Location loc, Value x, Value weight, Value bias,
                        RankedTensorType resultType) {
   Type elementType = resultType.getElementType();
@@ -92,18 +106,7 @@ Value ptq::buildLinear(OpBuilder &b, Location loc, Value x, Value weight, Value 
   Type accumulator = isDouble ? Type(b.getF64Type()) : Type(b.getF32Type());
   Value y = contract(b, loc, collapseLeading(b, loc, x), weight, accumulator);
   y = addBiasAndRound(b, loc, y, bias, elementType);
-  int64_t rank = resultType.getRank();
-  if (rank > 2) {
-    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, x);
-    sizes.back() = b.getIndexAttr(cast<RankedTensorType>(weight.getType()).getDimSize(0));
-    SmallVector<ReassociationIndices> groups{llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)),
-                                             {rank - 1}};
-    SmallVector<int64_t> shape(cast<RankedTensorType>(x.getType()).getShape());
-    shape.back() = cast<RankedTensorType>(weight.getType()).getDimSize(0);
-    y = tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get(shape, elementType), y, groups,
-                                      sizes);
-  }
-  return y.getType() == resultType ? y : tensor::CastOp::create(b, loc, resultType, y);
+  return expandLeading(b, loc, y, x, resultType);
 }
 
 namespace {

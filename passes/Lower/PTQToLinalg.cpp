@@ -58,5 +58,7 @@ void ptq::populatePTQToLinalgPatterns(RewritePatternSet &patterns) {
   populateLinearToLinalgPatterns(patterns);
   populateWeightOnlyLinearToLinalgPatterns(patterns);
   populateQuantizeToLinalgPatterns(patterns);
+  populateActivationToLinalgPatterns(patterns);
+  populateIntegerToLinalgPatterns(patterns);
   patterns.add<LowerObserve>(patterns.getContext());
 }

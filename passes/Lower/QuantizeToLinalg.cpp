@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// ptq.quantize   → clamp(roundeven(x / s) + z, -2^(bits-1), 2^(bits-1) - 1), NaN → z
+// ptq.quantize   → clamp(roundeven(x·c / s) + z, -2^(bits-1), 2^(bits-1) - 1), NaN → z
 // ptq.dequantize → (q - z)·s
 //
 // both elementwise, with the scales' map given by the granularity. Groups are made a dimension of
 // their own.
 
-#include "ptq/Lower/Lower.h"
+#include "LinalgBuilders.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -26,8 +26,7 @@ static SmallVector<ReassociationIndices> splitLast(int64_t rank) {
   return groups;
 }
 
-/// [..., in] as [..., in / g, g].
-static Value expandGroups(OpBuilder &b, Location loc, Value value, int64_t groupSize) {
+Value ptq::expandGroups(OpBuilder &b, Location loc, Value value, int64_t groupSize) {
   auto type = cast<RankedTensorType>(value.getType());
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, value);
   SmallVector<int64_t> shape(type.getShape());
@@ -64,41 +63,102 @@ static AffineMap scaleMap(OpBuilder &b, SchemeAttr scheme, int64_t rank) {
   return AffineMap::get(rank, 0, exprs, b.getContext());
 }
 
-/// Applies `body` to each element, its scale and its zero point (null if there is none).
-static Value elementwise(OpBuilder &b, Location loc, Value value, Value scales, Value zeroPoints,
-                         SchemeAttr scheme, RankedTensorType resultType,
-                         function_ref<Value(OpBuilder &, Location, Value, Value, Value)> body) {
+Value ptq::buildElementwise(OpBuilder &b, Location loc, ArrayRef<OpFoldResult> sizes,
+                            ValueRange inputs, ArrayRef<AffineMap> maps, Type elementType,
+                            function_ref<Value(OpBuilder &, Location, ValueRange)> body) {
+  Value empty = tensor::EmptyOp::create(b, loc, sizes, elementType);
+  SmallVector<AffineMap> allMaps(maps);
+  allMaps.push_back(b.getMultiDimIdentityMap(sizes.size()));
+  SmallVector<utils::IteratorType> iterators(sizes.size(), utils::IteratorType::parallel);
+  auto generic =
+      linalg::GenericOp::create(b, loc, empty.getType(), inputs, empty, allMaps, iterators,
+                                [&](OpBuilder &b, Location loc, ValueRange args) {
+                                  linalg::YieldOp::create(b, loc, body(b, loc, args.drop_back()));
+                                });
+  return generic.getResult(0);
+}
+
+namespace {
+/// An element and what belongs to it; null where there is none.
+struct Element {
+  Value value, scale, zeroPoint, channelScale;
+};
+} // namespace
+
+/// Applies `body` to each element, its scale, zero point and channel's scale (null where there is
+/// none).
+static Value elementwise(OpBuilder &b, Location loc, const Element &operands, SchemeAttr scheme,
+                         RankedTensorType resultType,
+                         function_ref<Value(OpBuilder &, Location, const Element &)> body) {
   bool grouped = scheme.getGranularity() == Granularity::PerGroup;
+  Value value = operands.value, channelScales = operands.channelScale;
   if (grouped)
     value = expandGroups(b, loc, value, scheme.getGroupSize());
+  if (grouped && channelScales)
+    channelScales = expandGroups(b, loc, channelScales, scheme.getGroupSize());
   int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
-  Value empty = tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, value),
-                                        resultType.getElementType());
-  AffineMap identity = b.getMultiDimIdentityMap(rank), scale = scaleMap(b, scheme, rank);
-  SmallVector<Value> inputs{value, scales};
-  SmallVector<AffineMap> maps{identity, scale};
-  if (zeroPoints) {
-    inputs.push_back(zeroPoints);
+  AffineMap scale = scaleMap(b, scheme, rank);
+  SmallVector<Value> inputs{value, operands.scale};
+  SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank), scale};
+  if (operands.zeroPoint) {
+    inputs.push_back(operands.zeroPoint);
     maps.push_back(scale);
   }
-  maps.push_back(identity);
-  SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
-  auto generic = linalg::GenericOp::create(
-      b, loc, empty.getType(), inputs, empty, maps, iterators,
+  if (channelScales) {
+    inputs.push_back(channelScales);
+    SmallVector<AffineExpr> last;
+    for (int64_t i = rank - (grouped ? 2 : 1); i != rank; ++i)
+      last.push_back(b.getAffineDimExpr(i));
+    maps.push_back(AffineMap::get(rank, 0, last, b.getContext()));
+  }
+  Value result = buildElementwise(
+      b, loc, tensor::getMixedSizes(b, loc, value), inputs, maps, resultType.getElementType(),
       [&](OpBuilder &b, Location loc, ValueRange args) {
-        linalg::YieldOp::create(b, loc,
-                                body(b, loc, args[0], args[1], zeroPoints ? args[2] : Value()));
+        return body(b, loc,
+                    {args[0], args[1], operands.zeroPoint ? args[2] : Value(),
+                     channelScales ? args.back() : Value()});
       });
-  Value result = generic.getResult(0);
   if (grouped)
     result = tensor::CollapseShapeOp::create(b, loc, result, splitLast(rank - 1));
   return result.getType() == resultType ? result
                                         : tensor::CastOp::create(b, loc, resultType, result);
 }
 
-/// The float type a computation is done in: at least float32.
-static Type computeType(OpBuilder &b, Type a, Type c) {
-  return a.isF64() || c.isF64() ? Type(b.getF64Type()) : Type(b.getF32Type());
+/// The float type that is computed in for x or a result of type `type`: at least float32.
+static Type computeType(OpBuilder &b, Type type) {
+  return type.isF64() ? type : Type(b.getF32Type());
+}
+
+Value ptq::scaleChannel(OpBuilder &b, Location loc, Value value, Value channelScale, Type type) {
+  value = convertFloat(b, loc, value, type);
+  if (!channelScale)
+    return value;
+  return arith::MulFOp::create(b, loc, value, convertFloat(b, loc, channelScale, type));
+}
+
+Value ptq::buildQuantize(OpBuilder &b, Location loc, Value x, Value scales, Value zeroPoints,
+                         Value channelScales, SchemeAttr scheme, RankedTensorType resultType) {
+  auto body = [&](OpBuilder &b, Location loc, const Element &element) -> Value {
+    Type type = computeType(b, element.value.getType());
+    auto constant = [&](double value) -> Value {
+      return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
+    };
+    Value zero = element.zeroPoint
+                     ? arith::SIToFPOp::create(b, loc, type, element.zeroPoint).getResult()
+                     : constant(0);
+    Value ratio = arith::DivFOp::create(
+        b, loc, scaleChannel(b, loc, element.value, element.channelScale, type),
+        convertFloat(b, loc, element.scale, type));
+    Value q = math::RoundEvenOp::create(b, loc, ratio);
+    if (element.zeroPoint)
+      q = arith::AddFOp::create(b, loc, q, zero);
+    q = arith::MaximumFOp::create(b, loc, q, constant(scheme.getMinimum()));
+    q = arith::MinimumFOp::create(b, loc, q, constant(scheme.getMaximum()));
+    Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, ratio, ratio);
+    q = arith::SelectOp::create(b, loc, isNaN, zero, q);
+    return arith::FPToSIOp::create(b, loc, resultType.getElementType(), q);
+  };
+  return elementwise(b, loc, {x, scales, zeroPoints, channelScales}, scheme, resultType, body);
 }
 
 namespace {
@@ -107,27 +167,9 @@ struct LowerQuantize : OpRewritePattern<QuantizeOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(QuantizeOp op, PatternRewriter &rewriter) const override {
-    SchemeAttr scheme = op.getScheme();
-    Type integer = op.getQ().getType().getElementType();
-    auto body = [&](OpBuilder &b, Location loc, Value x, Value s, Value z) -> Value {
-      Type type = computeType(b, x.getType(), s.getType());
-      auto constant = [&](double value) -> Value {
-        return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
-      };
-      Value zero = z ? arith::SIToFPOp::create(b, loc, type, z).getResult() : constant(0);
-      Value ratio = arith::DivFOp::create(b, loc, convertFloat(b, loc, x, type),
-                                          convertFloat(b, loc, s, type));
-      Value q = math::RoundEvenOp::create(b, loc, ratio);
-      if (z)
-        q = arith::AddFOp::create(b, loc, q, zero);
-      q = arith::MaximumFOp::create(b, loc, q, constant(scheme.getMinimum()));
-      q = arith::MinimumFOp::create(b, loc, q, constant(scheme.getMaximum()));
-      Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, ratio, ratio);
-      q = arith::SelectOp::create(b, loc, isNaN, zero, q);
-      return arith::FPToSIOp::create(b, loc, integer, q);
-    };
-    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getX(), op.getScales(),
-                                       op.getZeroPoints(), scheme, op.getQ().getType(), body));
+    rewriter.replaceOp(op, buildQuantize(rewriter, op.getLoc(), op.getX(), op.getScales(),
+                                         op.getZeroPoints(), op.getChannelScales(), op.getScheme(),
+                                         op.getQ().getType()));
     return success();
   }
 };
@@ -137,17 +179,18 @@ struct LowerDequantize : OpRewritePattern<DequantizeOp> {
 
   LogicalResult matchAndRewrite(DequantizeOp op, PatternRewriter &rewriter) const override {
     Type elementType = op.getX().getType().getElementType();
-    auto body = [&](OpBuilder &b, Location loc, Value q, Value s, Value z) -> Value {
-      Type type = computeType(b, elementType, s.getType());
-      Value value = arith::SIToFPOp::create(b, loc, type, q);
-      if (z)
-        value = arith::SubFOp::create(b, loc, value, arith::SIToFPOp::create(b, loc, type, z));
-      value = arith::MulFOp::create(b, loc, value, convertFloat(b, loc, s, type));
+    auto body = [&](OpBuilder &b, Location loc, const Element &element) -> Value {
+      Type type = computeType(b, elementType);
+      Value value = arith::SIToFPOp::create(b, loc, type, element.value);
+      if (element.zeroPoint)
+        value = arith::SubFOp::create(b, loc, value,
+                                      arith::SIToFPOp::create(b, loc, type, element.zeroPoint));
+      value = arith::MulFOp::create(b, loc, value, convertFloat(b, loc, element.scale, type));
       return convertFloat(b, loc, value, elementType);
     };
-    rewriter.replaceOp(op,
-                       elementwise(rewriter, op.getLoc(), op.getQ(), op.getScales(),
-                                   op.getZeroPoints(), op.getScheme(), op.getX().getType(), body));
+    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(),
+                                       {op.getQ(), op.getScales(), op.getZeroPoints(), Value()},
+                                       op.getScheme(), op.getX().getType(), body));
     return success();
   }
 };

@@ -7,7 +7,7 @@
 //         the second word only where the code spans two.
 // Dequantize: (q - z[n, g])·s[n, g] in float32, g = k / group size or group_index[k].
 
-#include "ptq/Lower/Lower.h"
+#include "LinalgBuilders.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -41,10 +41,6 @@ private:
   Value index(OpBuilder &b, Location loc, int64_t value) {
     return arith::ConstantIndexOp::create(b, loc, value);
   }
-  Value word(OpBuilder &b, Location loc, int64_t value) {
-    return arith::ConstantIntOp::create(b, loc, b.getI32Type(), value);
-  }
-  Value unpack(OpBuilder &b, Location loc, Value n, Value k);
   Value group(OpBuilder &b, Location loc, Value k);
   Value dequantize(OpBuilder &b, Location loc, Value n, Value k);
 
@@ -56,11 +52,15 @@ private:
 
 } // namespace
 
-/// The signed code at (n, k), as i32.
-Value Dequantizer::unpack(OpBuilder &b, Location loc, Value n, Value k) {
-  int64_t bits = op.getScheme().getBits();
-  Value words = op.getWeight(), c32 = index(b, loc, 32);
-  Value position = arith::MulIOp::create(b, loc, k, index(b, loc, bits));
+Value ptq::unpackCode(OpBuilder &b, Location loc, Value words, unsigned bits, Value n, Value k) {
+  auto index = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(b, loc, value);
+  };
+  auto word = [&](int64_t value) -> Value {
+    return arith::ConstantIntOp::create(b, loc, b.getI32Type(), value);
+  };
+  Value c32 = index(32);
+  Value position = arith::MulIOp::create(b, loc, k, index(bits));
   Value at = arith::DivUIOp::create(b, loc, position, c32);
   Value offset = arith::IndexCastOp::create(b, loc, b.getI32Type(),
                                             arith::RemUIOp::create(b, loc, position, c32));
@@ -69,18 +69,18 @@ Value Dequantizer::unpack(OpBuilder &b, Location loc, Value n, Value k) {
   if (32 % bits != 0) {
     // Where the code does not span two words the second one is read from the first's place and not
     // used.
-    Value end = arith::AddIOp::create(b, loc, offset, word(b, loc, bits));
-    Value spans = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ugt, end, word(b, loc, 32));
-    Value next = arith::SelectOp::create(b, loc, spans,
-                                         arith::AddIOp::create(b, loc, at, index(b, loc, 1)), at);
+    Value end = arith::AddIOp::create(b, loc, offset, word(bits));
+    Value spans = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ugt, end, word(32));
+    Value next =
+        arith::SelectOp::create(b, loc, spans, arith::AddIOp::create(b, loc, at, index(1)), at);
     Value high = tensor::ExtractOp::create(b, loc, words, ValueRange{n, next});
-    Value shift = arith::SelectOp::create(
-        b, loc, spans, arith::SubIOp::create(b, loc, word(b, loc, 32), offset), word(b, loc, 0));
+    Value shift = arith::SelectOp::create(b, loc, spans,
+                                          arith::SubIOp::create(b, loc, word(32), offset), word(0));
     Value both = arith::OrIOp::create(b, loc, code, arith::ShLIOp::create(b, loc, high, shift));
     code = arith::SelectOp::create(b, loc, spans, both, code);
   }
-  code = arith::AndIOp::create(b, loc, code, word(b, loc, (int64_t(1) << bits) - 1));
-  return arith::SubIOp::create(b, loc, code, word(b, loc, int64_t(1) << (bits - 1)));
+  code = arith::AndIOp::create(b, loc, code, word((int64_t(1) << bits) - 1));
+  return arith::SubIOp::create(b, loc, code, word(int64_t(1) << (bits - 1)));
 }
 
 Value Dequantizer::group(OpBuilder &b, Location loc, Value k) {
@@ -95,7 +95,7 @@ Value Dequantizer::group(OpBuilder &b, Location loc, Value k) {
 Value Dequantizer::dequantize(OpBuilder &b, Location loc, Value n, Value k) {
   Value g = group(b, loc, k);
   Value row = op.getScheme().getGranularity() == Granularity::PerTensor ? index(b, loc, 0) : n;
-  Value q = unpack(b, loc, n, k);
+  Value q = unpackCode(b, loc, op.getWeight(), op.getScheme().getBits(), n, k);
   if (op.getZeroPoints()) {
     Value zero = tensor::ExtractOp::create(b, loc, op.getZeroPoints(), ValueRange{row, g});
     q = arith::SubIOp::create(b, loc, q, arith::ExtSIOp::create(b, loc, b.getI32Type(), zero));
