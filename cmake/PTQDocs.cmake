@@ -1,10 +1,10 @@
-# The reference documentation, generated from the .td files: docs/Dialect.md and docs/Passes.md.
+# The reference documentation, generated from the .td files: docs/Dialect.md and docs/Passes.md; and docs/PTX.md, by ptx-run.
 #
 # They are generated in build/docs with every build; `ptq-docs` copies them into docs/, where they are checked in,
 # and the test docs.drift compares the two.
 
 # The stages in the order in which they run; every passes/<Stage>/Passes.td is one of them.
-set(PTQ_STAGES Raise Calibrate Transform Quantize Lower Report)
+set(PTQ_STAGES Raise Calibrate Transform Quantize Lower Report Verify Interchange)
 set(PTQ_DOCS_BUILD ${PROJECT_BINARY_DIR}/docs)
 set(PTQ_DOCS ${PTQ_DOCS_BUILD}/Dialect.md ${PTQ_DOCS_BUILD}/Passes.md)
 set(PTQ_DOCS_TBLGEN ${MLIR_TABLEGEN_EXE} -I ${PROJECT_SOURCE_DIR}/dialects/PTQ/IR)
@@ -44,6 +44,13 @@ add_custom_command(OUTPUT ${PTQ_DOCS_BUILD}/Passes.md
   COMMAND ${CMAKE_COMMAND} "-DPARTS=${parts}" -DOUTPUT=${PTQ_DOCS_BUILD}/Passes.md
           -P ${PROJECT_SOURCE_DIR}/cmake/JoinPassDocs.cmake
   DEPENDS ${part_files} ${PROJECT_SOURCE_DIR}/cmake/JoinPassDocs.cmake VERBATIM)
+
+# What PTX the emulator supports: from the table that decodes instructions.
+add_custom_command(OUTPUT ${PTQ_DOCS_BUILD}/PTX.md
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${PTQ_DOCS_BUILD}
+  COMMAND ptx-run --list-instructions > ${PTQ_DOCS_BUILD}/PTX.md
+  DEPENDS ptx-run VERBATIM)
+list(APPEND PTQ_DOCS ${PTQ_DOCS_BUILD}/PTX.md)
 
 add_custom_target(ptq-docs-generated ALL DEPENDS ${PTQ_DOCS})
 add_custom_target(ptq-docs

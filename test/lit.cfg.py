@@ -24,6 +24,7 @@ llvm_config.add_tool_substitutions(
 llvm_config.add_tool_substitutions(["mlir-opt", "mlir-runner", "mlir-tblgen", "llvm-nm", "split-file"], [config.llvm_tools_dir])
 config.substitutions += [
     ("%ptq_plugin", os.path.join(config.ptq_build_dir, "lib", "libPTQPlugin.so")),
+    ("%ptq_runtime", os.path.join(config.ptq_build_dir, "lib", "libPTQRuntime.so")),
     ("%runner_utils", os.path.join(config.llvm_library_dir, "libmlir_runner_utils.so")),
     ("%c_runner_utils", os.path.join(config.llvm_library_dir, "libmlir_c_runner_utils.so")),
     ("%models", os.path.join(config.test_source_root, "Models")),

@@ -7,10 +7,13 @@
 #define PTQ_PASSES_H
 
 #include "ptq/Calibrate/Passes.h"
+#include "ptq/Interchange/Passes.h"
 #include "ptq/Lower/Passes.h"
 #include "ptq/Quantize/Passes.h"
 #include "ptq/Raise/Passes.h"
 #include "ptq/Report/Passes.h"
+#include "ptq/Transform/Passes.h"
+#include "ptq/Verify/Passes.h"
 
 namespace ptq {
 
@@ -18,9 +21,12 @@ namespace ptq {
 inline void registerPasses() {
   registerPTQRaisePasses();
   registerPTQCalibratePasses();
+  registerPTQTransformPasses();
   registerPTQQuantizePasses();
   registerPTQLowerPasses();
   registerPTQReportPasses();
+  registerPTQInterchangePasses();
+  registerPTQVerifyPasses();
 }
 
 } // namespace ptq

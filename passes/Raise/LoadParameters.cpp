@@ -8,6 +8,7 @@
 #include "ptq/Analysis/ElementTypes.h"
 #include "ptq/Analysis/LayerNames.h"
 #include "ptq/Checkpoint/Checkpoint.h"
+#include "ptq/Raise/LoadedModule.h"
 #include "ptq/Raise/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -198,4 +199,6 @@ void LoadParametersPass::runOnOperation() {
   else if (!extra.empty())
     mlir::emitWarning(module.getLoc()) << llvm::join(extra, "; ");
   checkpoint.reset();
+  // What --verify-equivalence compares with.
+  (void)getAnalysis<LoadedModule>();
 }

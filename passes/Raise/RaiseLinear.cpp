@@ -13,6 +13,7 @@
 
 #include "ptq/Analysis/ContractionMatch.h"
 #include "ptq/Checkpoint/StrictJSON.h"
+#include "ptq/Raise/LoadedModule.h"
 #include "ptq/Raise/Passes.h"
 #include "ptq/Raise/Raise.h"
 
@@ -30,6 +31,8 @@ namespace ptq {
 
 using namespace mlir;
 using namespace ptq;
+
+MLIR_DEFINE_EXPLICIT_TYPE_ID(ptq::LoadedModule)
 
 //===----------------------------------------------------------------------===//
 // Shape helpers
@@ -167,7 +170,7 @@ LinearOp Raiser::rewrite(StringRef name) {
   shape.back() = cast<RankedTensorType>(weight.getType()).getDimSize(0);
   auto linear = LinearOp::create(b, loc, RankedTensorType::get(shape, elementType), x, weight,
                                  /*bias=*/Value(), b.getStringAttr(name), StatisticsAttr(),
-                                 SchemeAttr(), SchemeAttr());
+                                 SchemeAttr(), SchemeAttr(), /*clip=*/ElementsAttr());
   Value result = buildResult(linear.getY());
   if (result.getType() != match.op->getResult(0).getType())
     result = tensor::CastOp::create(b, loc, match.op->getResult(0).getType(), result);
@@ -235,12 +238,18 @@ LogicalResult ptq::ensureRaised(ModuleOp module) {
       "ptq.parameter; mark the weights, or bind them with --load-parameters");
 }
 
+LogicalResult ptq::ensureRaised(ModuleOp module, AnalysisManager analyses) {
+  (void)analyses.getAnalysis<LoadedModule>();
+  return ensureRaised(module);
+}
+
 namespace {
 
 struct RaiseLinearPass : ptq::impl::RaiseLinearBase<RaiseLinearPass> {
   using RaiseLinearBase::RaiseLinearBase;
 
   void runOnOperation() override {
+    (void)getAnalysis<LoadedModule>();
     llvm::StringMap<std::string> aliases;
     if (!namesFile.empty())
       if (llvm::Error error = readAliases(aliases)) {

@@ -5,6 +5,7 @@
   check_lowering.py TOOLS_DIR MODELS_DIR MLIR_OPT
 
 The packed layers are executed by lib/Numerics, the lowered ones by unpacking in IR, which stock mlir-opt must read.
+Integer layers must agree exactly, activations' scales and all.
 """
 import json
 import pathlib
@@ -21,6 +22,16 @@ SCHEMES = {
     "llama_dyn": ["bits=4 group-size=8 symmetric=false"],
 }
 
+# Integer activations: each granularity, with weights of 8 bits and fewer, in groups, on float32 and 16-bit models.
+INTEGER_SCHEMES = {
+    "tiny": ["activations=per-token", "activations=per-tensor granularity=tensor",
+             "activations=per-token bits=4 granularity=group group-size=32", "activations=per-tensor bits=5"],
+    "opt": ["activations=per-token bits=8 granularity=group group-size=16", "activations=per-tensor"],
+    "mistral_f16": ["activations=per-token"],
+    "llama_bf16": ["activations=per-token bits=3"],
+    "llama_dyn": ["activations=per-token bits=4"],
+}
+
 
 def run(*command):
     result = subprocess.run([str(c) for c in command], capture_output=True, text=True)
@@ -28,18 +39,19 @@ def run(*command):
         sys.exit(f"failed: {' '.join(map(str, command))}\n{result.stderr[-2000:]}")
 
 
-def check(tools, mlir_opt, folder, passes, work):
+def check(tools, mlir_opt, folder, passes, work, op="ptq.weight_only_linear", bound=None):
     packed, lowered, weights = work / "packed.mlir", work / "lowered.mlir", work / "packed.safetensors"
     out, io = work / "result.json", folder / "io.safetensors"
     run(tools / "quant-opt", folder / "model.mlir", f"--load-parameters=file={folder / 'weights.safetensors'}",
         *passes, f"--save-parameters=file={weights}", "-o", packed)
-    assert "ptq.weight_only_linear" in packed.read_text()
+    assert op in packed.read_text()
     run(tools / "quant-opt", packed, "--ptq-to-linalg", "-o", lowered)
     run(mlir_opt, lowered, "-o", "/dev/null")
     run(tools / "quant-run", lowered, f"--parameters={weights}", f"--inputs={io}", f"--reference={packed}",
         f"--reference-parameters={weights}", f"--json={out}")
     error = max(o["relative_max_error"] for o in json.loads(out.read_text())["outputs"].values())
-    bound = 1e-3 if "f16" in folder.name else 1e-6
+    if bound is None:
+        bound = 1e-3 if "f16" in folder.name else 1e-6
     print(f"{folder.name} {' '.join(passes)}: {error:.2g}", flush=True)
     return error <= bound
 
@@ -52,6 +64,10 @@ if __name__ == "__main__":
         for name, schemes in SCHEMES.items():
             for scheme in schemes:
                 good &= check(tools, mlir_opt, models / name, [f"--rtn={scheme}"], pathlib.Path(work))
+        for name, schemes in INTEGER_SCHEMES.items():
+            for scheme in schemes:
+                good &= check(tools, mlir_opt, models / name, [f"--rtn={scheme}"], pathlib.Path(work),
+                              "ptq.integer_linear", bound=0)
         # Groups that are no consecutive channels.
         tiny = models / "tiny"
         good &= check(tools, mlir_opt, tiny,

@@ -192,6 +192,12 @@ llvm::Error Run::writeOutputs() {
   return checkpoint::writeSafetensors(outputsFile, entries);
 }
 
+/// JSON has no infinity. Outputs that equal their reference have a ratio beyond any that
+/// differences of numbers give: 1000 dB stand for it, −1000 dB for a reference of zeros.
+static double decibels(double value) {
+  return std::isinf(value) ? std::copysign(1000, value) : value;
+}
+
 static llvm::json::Value number(double value) {
   return std::isfinite(value) ? llvm::json::Value(value) : llvm::json::Value(nullptr);
 }
@@ -201,7 +207,7 @@ llvm::Error Run::writeResults() {
   if (reference)
     for (const Reference::Result &result : reference->results())
       outputs[result.name] =
-          llvm::json::Object{{"sqnr_db", number(result.comparison.sqnr())},
+          llvm::json::Object{{"sqnr_db", number(decibels(result.comparison.sqnr()))},
                              {"cosine", number(result.comparison.cosine())},
                              {"max_abs_error", number(result.comparison.maxAbsError())},
                              {"relative_max_error", number(result.comparison.relativeMaxError())}};

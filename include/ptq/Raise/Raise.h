@@ -10,6 +10,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Pass/AnalysisManager.h"
 
 namespace ptq {
 
@@ -25,6 +26,9 @@ RaiseCounts raiseLinears(mlir::FunctionOpInterface function, LayerNames &names);
 /// Raises the module if it has no linear layer yet. Fails, with an error, if there is none after
 /// that either.
 mlir::LogicalResult ensureRaised(mlir::ModuleOp module);
+
+/// The same for a pass: remembers the module as it was loaded (LoadedModule) before it changes.
+mlir::LogicalResult ensureRaised(mlir::ModuleOp module, mlir::AnalysisManager analyses);
 
 /// Absorbs what follows a raised layer: a cast of its result, a bias. Returns the layer that stands
 /// in its place, `linear` itself if nothing was absorbed.
