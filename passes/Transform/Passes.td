@@ -54,6 +54,8 @@ def SmoothQuant : Pass<"smoothquant", "::mlir::ModuleOp"> {
            "O1, O2 or O3: which weights and activations share a scale">,
     Option<"explicitScale", "explicit-scale", "std::string", /*default=*/"\"auto\"",
            "Multiply activations where nothing absorbs a scale: auto, never or always">,
+    Option<"attention", "attention", "std::string", /*default=*/"\"float\"",
+           "float, or int8: attention's two products of activations with integers too (see --quantize-attention)">,
     Option<"only", "only", "std::string", /*default=*/"",
            "A regular expression: only layers whose name it matches, heads included">,
     Option<"skip", "skip", "std::string", /*default=*/"",

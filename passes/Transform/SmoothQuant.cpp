@@ -3,6 +3,7 @@
 // SmoothQuant over a model; lib/Numerics/SmoothQuant has the arithmetic, lib/Analysis/ChannelScale
 // says where scales can go.
 
+#include "QuantizeAttention.h"
 #include "TransformGroups.h"
 
 #include "ptq/Calibrate/CollectStatistics.h"
@@ -196,6 +197,8 @@ llvm::Error SmoothQuantPass::smooth() {
   auto explicitMode = parseExplicitScale(explicitScale);
   if (!explicitMode)
     return explicitMode.takeError();
+  if (attention != "float" && attention != "int8")
+    return llvm::createStringError("attention is float or int8, not '" + attention + "'");
 
   RoundingOptions options;
   options.bits = 8;
@@ -251,5 +254,7 @@ llvm::Error SmoothQuantPass::smooth() {
     entry.layer.setWeightSchemeAttr(weights);
     entry.layer.setActivationSchemeAttr(activations);
   }
+  if (attention == "int8")
+    root->walk([](func::FuncOp function) { quantizeAttention(function); });
   return llvm::Error::success();
 }

@@ -7,6 +7,7 @@
 // RUN: not quant-opt %s --smoothquant="alpha=half" -o %t 2>&1 | FileCheck %s --check-prefix=ALPHA -DALPHA=half
 // RUN: not quant-opt %s --smoothquant="granularity=O4" -o %t 2>&1 | FileCheck %s --check-prefix=GRANULARITY
 // RUN: not quant-opt %s --smoothquant="explicit-scale=sometimes" -o %t 2>&1 | FileCheck %s --check-prefix=EXPLICIT
+// RUN: not quant-opt %s --smoothquant="attention=int4" -o %t 2>&1 | FileCheck %s --check-prefix=ATTENTION
 // RUN: not quant-opt %s --smoothquant="only=nothing" -o %t 2>&1 | FileCheck %s --check-prefix=ONLY
 //
 // Samples that hold a NaN, a weight that does.
@@ -21,6 +22,7 @@
 // ALPHA: error: smoothquant: alpha is a number between 0 and 1, or auto, not '[[ALPHA]]'
 // GRANULARITY: error: smoothquant: granularity is O1, O2 or O3, not 'O4'
 // EXPLICIT: error: smoothquant: explicit-scale is auto, never or always, not 'sometimes'
+// ATTENTION: error: smoothquant: attention is float or int8, not 'int4'
 // ONLY: error: smoothquant: only='nothing' matches no layer's name
 // INPUT: error: smoothquant: {{.*}}'good'{{.*}}NaN
 // WEIGHT: error: smoothquant: layer 'bad': the {{greatest weight of channel 2 is nan|weight has a NaN at row 0, column 2}}
