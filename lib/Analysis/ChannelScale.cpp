@@ -66,7 +66,8 @@ static std::pair<Value, unsigned> channelsOf(LinearOp linear) {
 static std::string unscalable(LinearOp linear) {
   if (isRewritable(traceToRoot(linear.getWeight()).root))
     return "";
-  return ("the weight of '" + linear.getLayerName() + "' is computed or not known to be a parameter")
+  return ("the weight of '" + linear.getLayerName() +
+          "' is computed or not known to be a parameter")
       .str();
 }
 
@@ -75,7 +76,8 @@ namespace {
 /// Turns the state that the search found into a plan, and tells what it does in words.
 class PlanBuilder {
 public:
-  PlanBuilder(ScaleGroup &group, const State &state);
+  PlanBuilder(ScaleGroup &group, const State &state,
+              const llvm::DenseMap<Operation *, size_t> &order);
   void build(llvm::DenseSet<Operation *> &grouped);
 
 private:
@@ -87,6 +89,7 @@ private:
 
   ScaleGroup &group;
   const State &state;
+  const llvm::DenseMap<Operation *, size_t> &order; ///< Of the layers, in the program.
   Plan plan;
   llvm::DenseMap<ClassId, ClassId> numbers;
   std::vector<std::string> parameters;
@@ -95,7 +98,9 @@ private:
 
 } // namespace
 
-PlanBuilder::PlanBuilder(ScaleGroup &group, const State &state) : group(group), state(state) {
+PlanBuilder::PlanBuilder(ScaleGroup &group, const State &state,
+                         const llvm::DenseMap<Operation *, size_t> &order)
+    : group(group), state(state), order(order) {
   group.ties.resize(group.channels);
   for (int64_t channel = 0; channel < group.channels; ++channel) {
     ClassId root = state.classes.find(1 + channel);
@@ -163,7 +168,7 @@ void PlanBuilder::addLinears(llvm::DenseSet<Operation *> &grouped) {
     }
     plan.linears.push_back(entry);
   }
-  auto inOrder = [](LinearOp a, LinearOp b) { return a->isBeforeInBlock(b); };
+  auto inOrder = [&](LinearOp a, LinearOp b) { return order.lookup(a) < order.lookup(b); };
   llvm::sort(group.layers, inOrder);
   llvm::sort(group.producers, inOrder);
   llvm::sort(group.followers, inOrder);
@@ -220,8 +225,8 @@ void PlanBuilder::describe() {
   if (group.numClasses == group.channels)
     return;
   if (group.channels % group.numClasses == 0)
-    group.description += ", " + std::to_string(group.channels / group.numClasses) +
-                         " channels tied to one scale";
+    group.description +=
+        ", " + std::to_string(group.channels / group.numClasses) + " channels tied to one scale";
   else
     group.description += ", " + std::to_string(group.numClasses) + " independent scales";
 }
@@ -254,7 +259,11 @@ std::vector<ScaleGroup> ptq::findScaleGroups(FunctionOpInterface function) {
   if (function.isExternal())
     return groups;
   llvm::MapVector<std::pair<Value, unsigned>, SmallVector<LinearOp>> members;
-  function.walk([&](LinearOp linear) { members[channelsOf(linear)].push_back(linear); });
+  llvm::DenseMap<Operation *, size_t> order;
+  function.walk([&](LinearOp linear) {
+    members[channelsOf(linear)].push_back(linear);
+    order.try_emplace(linear, order.size());
+  });
   llvm::DenseSet<Operation *> grouped;
   for (auto &[channels, layers] : members) {
     llvm::erase_if(layers, [&](LinearOp layer) { return grouped.contains(layer); });
@@ -281,7 +290,7 @@ std::vector<ScaleGroup> ptq::findScaleGroups(FunctionOpInterface function) {
       found = search(start, /*allowInsertion=*/true, again);
     }
     if (found)
-      PlanBuilder(group, *found).build(grouped);
+      PlanBuilder(group, *found, order).build(grouped);
     else
       placeInFront(group, reason);
   }

@@ -30,8 +30,8 @@ static llvm::Error error(const Twine &message) {
 static Factors factorsOf(const ScaleMap &map, ArrayRef<double> scaleOfClass, int power) {
   Factors factors{map.dims, map.sizes, {}};
   for (ClassId id : map.classes)
-    factors.values.push_back(
-        id == kUnscaled ? 1.0 : std::pow(scaleOfClass[id], map.exponent * power));
+    factors.values.push_back(id == kUnscaled ? 1.0
+                                             : std::pow(scaleOfClass[id], map.exponent * power));
   return factors;
 }
 
@@ -67,8 +67,8 @@ static llvm::Expected<std::vector<double>> scalesOfClasses(const ScaleGroup &gro
 // Layers' attributes
 //===----------------------------------------------------------------------===//
 
-/// `elements`, float32 of shape [n] or [n, groups], with entry i of the first dimension multiplied by
-/// factors[i]; `elements` itself if it cannot be read.
+/// `elements`, float32 of shape [n] or [n, groups], with entry i of the first dimension multiplied
+/// by factors[i]; `elements` itself if it cannot be read.
 static ElementsAttr scaledRows(ElementsAttr elements, ArrayRef<double> factors, StringRef name) {
   ConstantEdit edit;
   edit.factors.push_back({{0}, {int64_t(factors.size())}, factors.vec()});
@@ -91,8 +91,8 @@ static StatisticsAttr scaledStatistics(StatisticsAttr statistics, ArrayRef<doubl
   SmallVector<double> inverse = llvm::map_to_vector(factors, [](double f) { return 1 / f; });
   ElementsAttr divisor = statistics.getDivisor();
   if (!divisor) {
-    auto type = RankedTensorType::get({int64_t(factors.size())},
-                                      Float32Type::get(statistics.getContext()));
+    auto type =
+        RankedTensorType::get({int64_t(factors.size())}, Float32Type::get(statistics.getContext()));
     divisor = DenseElementsAttr::get(type, 1.0f);
   }
   return StatisticsAttr::get(statistics.getContext(), statistics.getTokens(),
@@ -150,8 +150,8 @@ static void insertMultiplication(const InsertedScale &inserted, ArrayRef<double>
   Location loc = inserted.value.getLoc();
   auto type = cast<RankedTensorType>(inserted.value.getType());
   Factors factors = factorsOf(inserted.map, scales, 1);
-  Value constant = scaleConstant(builder, loc, factors, type.getElementType(),
-                                 (layer + ".input_scale").str());
+  Value constant =
+      scaleConstant(builder, loc, factors, type.getElementType(), (layer + ".input_scale").str());
   SmallVector<AffineExpr> exprs;
   for (unsigned dim : factors.dims)
     exprs.push_back(builder.getAffineDimExpr(dim));
@@ -180,7 +180,8 @@ static void insertMultiplication(const InsertedScale &inserted, ArrayRef<double>
   });
 }
 
-using EditsByInput = llvm::MapVector<Value, SmallVector<const LinearEdit *>>;
+/// Layers by what they read and the block in which they do.
+using EditsByInput = llvm::MapVector<std::pair<Value, Block *>, SmallVector<const LinearEdit *>>;
 
 /// The explicit ptq.scale_channels that these layers alone read, if an earlier call inserted one.
 static ScaleChannelsOp explicitScale(Value x, ArrayRef<const LinearEdit *> edits) {
@@ -190,18 +191,18 @@ static ScaleChannelsOp explicitScale(Value x, ArrayRef<const LinearEdit *> edits
   return alone ? scale : ScaleChannelsOp();
 }
 
-/// Puts one ptq.scale_channels in front of the layers, for each value that they read and that is not
-/// scaled yet.
+/// Puts one ptq.scale_channels in front of the layers, for each value that they read and that is
+/// not scaled yet.
 static void insertExplicit(const EditsByInput &byInput, ArrayRef<double> scales) {
-  for (const auto &[x, edits] : byInput) {
+  for (const auto &[input, edits] : byInput) {
+    Value x = input.first;
     if (explicitScale(x, edits))
       continue;
     LinearOp first = edits.front()->linear;
     OpBuilder builder(first);
     Factors factors = factorsOf(*edits.front()->columns, scales, 1);
-    Value constant =
-        scaleConstant(builder, first.getLoc(), factors, builder.getF32Type(),
-                      (first.getLayerName() + ".input_scale").str());
+    Value constant = scaleConstant(builder, first.getLoc(), factors, builder.getF32Type(),
+                                   (first.getLayerName() + ".input_scale").str());
     Value scaled = ScaleChannelsOp::create(builder, first.getLoc(), x.getType(), x, constant);
     for (const LinearEdit *edit : edits)
       LinearOp(edit->linear).getXMutable().set(scaled);
@@ -242,10 +243,11 @@ llvm::Error ptq::applyScales(const ScaleGroup &group, ArrayRef<float> s) {
   EditsByInput explicitInputs;
   if (plan.isExplicit)
     for (const LinearEdit &edit : plan.linears)
-      explicitInputs[edit.linear->getOperand(0)].push_back(&edit);
-  for (auto &[x, edits] : explicitInputs)
-    if (ScaleChannelsOp scale = explicitScale(x, edits))
-      rewriter.add(scale.getScalesMutable(), {{factorsOf(*edits.front()->columns, *scales, 1)}, 0}, "");
+      explicitInputs[{edit.linear->getOperand(0), edit.linear->getBlock()}].push_back(&edit);
+  for (auto &[input, edits] : explicitInputs)
+    if (ScaleChannelsOp scale = explicitScale(input.first, edits))
+      rewriter.add(scale.getScalesMutable(), {{factorsOf(*edits.front()->columns, *scales, 1)}, 0},
+                   "");
   if (llvm::Error problem = rewriter.compute())
     return problem;
 
@@ -259,10 +261,10 @@ llvm::Error ptq::applyScales(const ScaleGroup &group, ArrayRef<float> s) {
   for (const ObservationEdit &edit : plan.observations) {
     ObserveOp observe = edit.observe;
     if (StatisticsAttr statistics = observe.getStatisticsAttr())
-      observe.setStatisticsAttr(
-          edit.map ? scaledStatistics(statistics, factorsOf(*edit.map, *scales, 1).values,
-                                      observe.getName())
-                   : StatisticsAttr());
+      observe.setStatisticsAttr(edit.map ? scaledStatistics(statistics,
+                                                            factorsOf(*edit.map, *scales, 1).values,
+                                                            observe.getName())
+                                         : StatisticsAttr());
   }
   return llvm::Error::success();
 }

@@ -7,7 +7,8 @@
 //   x' ± y', max, min, select, remainder: s^e times what they were if e = f
 //   x' < y': as before if e = f
 //   everything else: as before if nothing is scaled
-// 0 and ±∞ are unchanged by any s > 0, so they fit every e.
+// 0 and ±∞ are unchanged by any s > 0, so they fit every e. In max and min so does the greatest
+// finite number of a type (TOSA's ReLU clamps to it): no number is beyond it.
 
 #include "ChannelScaleBody.h"
 
@@ -52,10 +53,15 @@ static Exponent product(int a, int b) {
   return a == kAnyExponent || b == kAnyExponent ? kAnyExponent : a + b;
 }
 
-/// f(0) and f(∞) are ordinary numbers for a function that is not homogeneous.
-static int known(Exponent exponent) {
-  return *exponent == kAnyExponent ? 0 : *exponent;
+/// The exponent of an operand of max or min.
+static int bound(Value operand, int exponent) {
+  APFloat number(0.0);
+  return matchPattern(operand, m_ConstantFloat(&number)) && number.isLargest() ? kAnyExponent
+                                                                               : exponent;
 }
+
+/// f(0) and f(∞) are ordinary numbers for a function that is not homogeneous.
+static int known(Exponent exponent) { return *exponent == kAnyExponent ? 0 : *exponent; }
 
 std::optional<int> ptq::channel_scale::interpretOperation(Operation *op, ArrayRef<int> e,
                                                           std::string &reason) {
@@ -69,9 +75,12 @@ std::optional<int> ptq::channel_scale::interpretOperation(Operation *op, ArrayRe
           .Case([&](arith::DivFOp) {
             return e[1] == kAnyExponent ? Exponent(kAnyExponent) : product(e[0], -e[1]);
           })
-          .Case<arith::AddFOp, arith::SubFOp, arith::MaximumFOp, arith::MinimumFOp,
-                arith::MaxNumFOp, arith::MinNumFOp, arith::RemFOp>(
+          .Case<arith::AddFOp, arith::SubFOp, arith::RemFOp>(
               [&](auto) { return common(e[0], e[1]); })
+          .Case<arith::MaximumFOp, arith::MinimumFOp, arith::MaxNumFOp, arith::MinNumFOp>(
+              [&](auto) {
+                return common(bound(op->getOperand(0), e[0]), bound(op->getOperand(1), e[1]));
+              })
           .Case([&](math::FmaOp) { return common(*product(e[0], e[1]), e[2]); })
           .Case<arith::NegFOp, math::AbsFOp, arith::ExtFOp, arith::TruncFOp, math::CopySignOp>(
               [&](auto) { return Exponent(e[0]); })
@@ -108,10 +117,10 @@ std::optional<int> ptq::channel_scale::interpretOperation(Operation *op, ArrayRe
             return unscaled ? Exponent(0) : std::nullopt;
           });
   if (!result)
-    reason = ("'" + op->getName().getStringRef() +
-              (handled ? "' would have to take two different scales"
-                       : "' does not let a scale through"))
-                 .str();
+    reason =
+        ("'" + op->getName().getStringRef() +
+         (handled ? "' would have to take two different scales" : "' does not let a scale through"))
+            .str();
   return result;
 }
 

@@ -42,7 +42,8 @@ llvm::Error ptq::channel_scale::checkReadable(ElementsAttr elements) {
       return error("the resource '" + resource.getRawHandle().getKey() +
                    "' has no data: it was elided when the IR was printed; bind the weights with "
                    "--load-parameters");
-    if (int64_t(blob->getData().size()) != elements.getNumElements() * checkpoint::byteWidth(*dtype))
+    if (int64_t(blob->getData().size()) !=
+        elements.getNumElements() * checkpoint::byteWidth(*dtype))
       return error("the resource '" + resource.getRawHandle().getKey() +
                    "' does not have the size of its type");
   } else if (!isa<DenseElementsAttr>(elements)) {
@@ -51,8 +52,8 @@ llvm::Error ptq::channel_scale::checkReadable(ElementsAttr elements) {
   return llvm::Error::success();
 }
 
-/// Edits row-major data in place. Rows are runs of the last dimension: along one, a factor is either
-/// the same everywhere or consecutive.
+/// Edits row-major data in place. Rows are runs of the last dimension: along one, a factor is
+/// either the same everywhere or consecutive.
 template <typename T>
 static void edit(MutableArrayRef<T> data, ArrayRef<int64_t> shape, const ConstantEdit &edit) {
   int64_t rank = shape.size(), length = rank ? shape.back() : 1;
@@ -95,7 +96,8 @@ static llvm::Error checkRange(ArrayRef<float> before, ArrayRef<float> after, Typ
   for (auto [old, value] : llvm::zip_equal(before, after))
     if (!std::isfinite(value) && std::isfinite(old)) {
       std::string text;
-      llvm::raw_string_ostream(text) << "the scale takes " << old << " out of the range of " << type;
+      llvm::raw_string_ostream(text)
+          << "the scale takes " << old << " out of the range of " << type;
       return error(text);
     }
   return llvm::Error::success();
@@ -115,8 +117,10 @@ template <typename T> static MutableArrayRef<T> dataOf(AsmResourceBlob &blob) {
   return {reinterpret_cast<T *>(bytes.data()), bytes.size() / sizeof(T)};
 }
 
-llvm::Expected<ElementsAttr> ptq::channel_scale::editElements(ArrayRef<float> data, RankedTensorType type,
-                                              const ConstantEdit &change, StringRef key) {
+llvm::Expected<ElementsAttr> ptq::channel_scale::editElements(ArrayRef<float> data,
+                                                              RankedTensorType type,
+                                                              const ConstantEdit &change,
+                                                              StringRef key) {
   checkpoint::DType dtype = *toDType(type.getElementType());
   size_t width = checkpoint::byteWidth(dtype);
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(data.size() * width, width);
@@ -137,8 +141,8 @@ llvm::Expected<ElementsAttr> ptq::channel_scale::editElements(ArrayRef<float> da
   return toResource(type, std::move(blob), key);
 }
 
-llvm::Expected<ElementsAttr> ptq::channel_scale::editElements(ElementsAttr elements, const ConstantEdit &change,
-                                              StringRef key) {
+llvm::Expected<ElementsAttr>
+ptq::channel_scale::editElements(ElementsAttr elements, const ConstantEdit &change, StringRef key) {
   auto type = cast<RankedTensorType>(elements.getType());
   Type elementType = type.getElementType();
   checkpoint::DType dtype = *toDType(elementType);
@@ -148,7 +152,8 @@ llvm::Expected<ElementsAttr> ptq::channel_scale::editElements(ElementsAttr eleme
     AsmResourceBlob blob = HeapAsmResourceBlob::allocate(count * width, width);
     MutableArrayRef<char> bytes = blob.getMutableData();
     for (size_t i = 0; i < count; ++i)
-      std::memcpy(bytes.data() + i * width, raw.data() + (isSplat(elements) ? 0 : i * width), width);
+      std::memcpy(bytes.data() + i * width, raw.data() + (isSplat(elements) ? 0 : i * width),
+                  width);
     edit(dataOf<double>(blob), type.getShape(), change);
     return toResource(type, std::move(blob), key);
   }

@@ -38,10 +38,10 @@ struct ConstantEdit {
 llvm::Error checkReadable(mlir::ElementsAttr elements);
 
 /// An attribute of the same type with the edited data: a resource named after `key` that owns them.
-/// Computed in float64 and rounded once to float32 and float64, by way of float32 to 16 bit; half to
-/// even. `elements` is readable. An error if a number leaves the range of its type.
-llvm::Expected<mlir::ElementsAttr> editElements(mlir::ElementsAttr elements, const ConstantEdit &edit,
-                                llvm::StringRef key);
+/// Computed in float64 and rounded once to float32 and float64, by way of float32 to 16 bit; half
+/// to even. `elements` is readable. An error if a number leaves the range of its type.
+llvm::Expected<mlir::ElementsAttr> editElements(mlir::ElementsAttr elements,
+                                                const ConstantEdit &edit, llvm::StringRef key);
 
 /// The same for float32 data that is not an attribute's, of type `type`.
 llvm::Expected<mlir::ElementsAttr> editElements(llvm::ArrayRef<float> data,

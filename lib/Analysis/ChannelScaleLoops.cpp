@@ -3,11 +3,12 @@
 // Scales through loops: every linalg operation with a body, and elementwise operations on tensors.
 //
 // Let a scale C vary over some of the operation's loops: at the iteration i it is s_C(i). If each
-// operand that the body reads at iteration i is multiplied by s_C(i)^e, e its exponent, and the body
-// is homogeneous (ChannelScaleBody.h), then what it yields at i is multiplied by s_C(i)^f. So the
-// rule is one interpretation of the body over exponents, for all iterations at once, and conditions
-// on C:
-// - Where an operand or result with a nonzero exponent does not have a loop, one element of it meets
+// operand that the body reads at iteration i is multiplied by s_C(i)^e, e its exponent, and the
+// body is homogeneous (ChannelScaleBody.h), then what it yields at i is multiplied by s_C(i)^f. So
+// the rule is one interpretation of the body over exponents, for all iterations at once, and
+// conditions on C:
+// - Where an operand or result with a nonzero exponent does not have a loop, one element of it
+// meets
 //   several iterations: C has to be the same for all of them. This ties scales; it is how the
 //   repeat of grouped-query attention, which is a broadcast, ties its heads, and why a sum over the
 //   channels ties all of them. (A contraction whose two exponents cancel has exponent 0 in the sum
@@ -15,9 +16,10 @@
 // - In a reduction the accumulator has the exponent of the result throughout.
 // - The loop must be a dimension of the tensor of its own, not part of a sum like d0 + d1.
 //
-// A tensor.extract in the body is one more operand, whose map is what its indices are: the loop that a
-// linalg.index gives, or unknown. Frontends write gathers and dynamic broadcasts that way.
+// A tensor.extract in the body is one more operand, whose map is what its indices are: the loop
+// that a linalg.index gives, or unknown. Frontends write gathers and dynamic broadcasts that way.
 
+#include "ChannelScaleLoops.h"
 #include "ChannelScaleBody.h"
 #include "ChannelScaleRules.h"
 
@@ -34,56 +36,6 @@
 using namespace mlir;
 using namespace ptq;
 using namespace ptq::channel_scale;
-
-namespace {
-
-/// An operand or result of the loops.
-struct Position {
-  Site site;
-  AffineMap map;
-  enum { Fixed, Any, Known, Unknown } status = Fixed;
-  int exponent = 0; ///< If known, and while one is tried.
-  const ScaleMap *scale = nullptr;
-};
-
-/// The scale over loops: dimensions are loops here.
-using LoopScale = ScaleMap;
-
-class Loops {
-public:
-  Loops(Operation *op, const State &state) : op(op), state(state) { collect(); }
-
-  Options options(bool allowInsertion, std::string &reason);
-
-private:
-  void collect();
-  Position position(Site site, AffineMap map, bool read);
-  unsigned numAccumulators() const { return reduces ? results.size() : 0; }
-  unsigned firstAccumulator() const { return inputs.size() - extracts.size() - numAccumulators(); }
-  /// Positions whose exponents are chosen: all inputs but the accumulators.
-  bool isChosen(size_t input) const {
-    return input < firstAccumulator() || input >= firstAccumulator() + numAccumulators();
-  }
-  /// The exponents of the results for the exponents tried, nothing if the body is not homogeneous.
-  std::optional<SmallVector<int>> interpret(ArrayRef<int> arguments, std::string &reason);
-  bool tryExponents(std::string &reason);
-  std::optional<Option> build(std::string &reason);
-  bool constrain(const Position &position, Option &option, std::string &reason);
-  void enumerate(ArrayRef<int> candidates, Options &options, std::string &reason);
-  std::optional<Option> shiftedParameter();
-  std::optional<Option> insertion();
-
-  Operation *op;
-  const State &state;
-  Block *body = nullptr; ///< Null for an elementwise operation, which is its own body.
-  SmallVector<Position> inputs;  ///< By block argument, then by `extracts`.
-  SmallVector<tensor::ExtractOp> extracts;
-  SmallVector<Position> results; ///< The last inputs, if there is a body, are their accumulators.
-  bool reduces = false;
-  LoopScale scale;
-};
-
-} // namespace
 
 bool ptq::channel_scale::isLoops(Operation *op) {
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
@@ -102,7 +54,7 @@ Position Loops::position(Site site, AffineMap map, bool read) {
     result.status = Position::Any;
   } else if (const ScaleMap *known = scalable ? state.lookup(site) : nullptr) {
     // What all stands for 1 is not scaled.
-    if (llvm::all_of(known->classes, [&](ClassId id) { return state.classes.find(id) == kOne; }))
+    if (isOne(*known, state.classes))
       return result;
     result.status = Position::Known;
     result.scale = known;
@@ -144,8 +96,7 @@ void Loops::collect() {
       inputs.push_back(position(siteOf(operand), linalgOp.getMatchingIndexingMap(&operand),
                                 !argument.use_empty()));
     }
-    for (auto [result, init] :
-         llvm::zip_equal(op->getResults(), linalgOp.getDpsInitsMutable()))
+    for (auto [result, init] : llvm::zip_equal(op->getResults(), linalgOp.getDpsInitsMutable()))
       resultPosition(result, linalgOp.getMatchingIndexingMap(&init));
     for (auto extract : body->getOps<tensor::ExtractOp>()) {
       extracts.push_back(extract);
@@ -158,8 +109,9 @@ void Loops::collect() {
   unsigned rank = cast<RankedTensorType>(op->getResult(0).getType()).getRank();
   AffineMap identity = AffineMap::getMultiDimIdentityMap(rank, context);
   for (OpOperand &operand : op->getOpOperands()) {
-    AffineMap map = isa<RankedTensorType>(operand.get().getType()) ? identity
-                                                                   : AffineMap::get(rank, 0, context);
+    AffineMap map = isa<RankedTensorType>(operand.get().getType())
+                        ? identity
+                        : AffineMap::get(rank, 0, context);
     if (isScaleChannels(op) && operand.getOperandNumber() == 1)
       map = identity.getMinorSubMap(1);
     inputs.push_back(position(siteOf(operand), map, true));
@@ -167,9 +119,7 @@ void Loops::collect() {
   resultPosition(op->getResult(0), identity);
 }
 
-/// The dimension of the tensor that is loop `loop`; nothing if there is none. `mixed` if the loop is
-/// part of another expression.
-static std::optional<unsigned> dimensionOf(AffineMap map, unsigned loop, bool &mixed) {
+std::optional<unsigned> ptq::channel_scale::dimensionOf(AffineMap map, unsigned loop, bool &mixed) {
   std::optional<unsigned> dimension;
   for (auto [i, expr] : llvm::enumerate(map.getResults())) {
     if (auto dim = dyn_cast<AffineDimExpr>(expr); dim && dim.getPosition() == loop) {
@@ -208,7 +158,7 @@ bool Loops::tryExponents(std::string &reason) {
   SmallVector<int> arguments;
   for (auto [i, input] : llvm::enumerate(inputs))
     arguments.push_back(input.status == Position::Any || !isChosen(i) ? kAnyExponent
-                                                                     : input.exponent);
+                                                                      : input.exponent);
   auto yielded = interpret(arguments, reason);
   if (!yielded)
     return false;
@@ -334,8 +284,7 @@ std::optional<Option> Loops::build(std::string &reason) {
 }
 
 /// Tries all exponents from `candidates` for the values that are not known.
-void Loops::enumerate(ArrayRef<int> candidates, Options &options,
-                      std::string &reason) {
+void Loops::enumerate(ArrayRef<int> candidates, Options &options, std::string &reason) {
   // Positions with the same value take the same exponent.
   llvm::MapVector<const void *, SmallVector<Position *, 2>> variables;
   for (auto [i, input] : llvm::enumerate(inputs))
@@ -379,111 +328,6 @@ void Loops::enumerate(ArrayRef<int> candidates, Options &options,
       reason = why;
     }
   });
-}
-
-/// w + c with a parameter w and a number c: demanded of the sum, s^e is absorbed by w, which becomes
-/// (w + c)·s^e − c.
-std::optional<Option> Loops::shiftedParameter() {
-  auto generic = dyn_cast<linalg::GenericOp>(op);
-  if (!generic || reduces || results.size() != 1 || results[0].status != Position::Known)
-    return std::nullopt;
-  auto add = body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!add)
-    return std::nullopt;
-  for (unsigned side : {0, 1}) {
-    auto argument = dyn_cast<BlockArgument>(add->getOperand(side));
-    if (!argument || argument.getOwner() != body || argument.getArgNumber() >= inputs.size())
-      continue;
-    const Position &parameter = inputs[argument.getArgNumber()];
-    if (!parameter.site.use || !parameter.map.isPermutation() ||
-        !results[0].map.isPermutation() || argument.getArgNumber() >= generic.getNumDpsInputs())
-      continue;
-    // The other side: a number in or outside the body, or a splat.
-    Value other = add->getOperand(1 - side);
-    if (auto otherArgument = dyn_cast<BlockArgument>(other);
-        otherArgument && otherArgument.getOwner() == body)
-      other = inputs[otherArgument.getArgNumber()].site.value;
-    else if (auto cast = other.getDefiningOp<arith::TruncFOp>())
-      other = cast.getIn();
-    Attribute constant;
-    if (!matchPattern(other, m_Constant(&constant)))
-      continue;
-    std::optional<APFloat> shift;
-    if (auto number = dyn_cast<FloatAttr>(constant))
-      shift = number.getValue();
-    else if (auto dense = dyn_cast<DenseElementsAttr>(constant);
-             dense && dense.isSplat() && isa<FloatType>(dense.getElementType()))
-      shift = dense.getSplatValue<APFloat>();
-    if (!shift)
-      continue;
-    // The result's dimensions are the parameter's.
-    SmallVector<std::pair<unsigned, unsigned>, 4> byDim;
-    for (auto [axis, dim] : llvm::enumerate(results[0].scale->dims)) {
-      unsigned loop = results[0].map.getDimPosition(dim);
-      byDim.emplace_back(*parameter.map.getResultPosition(getAffineDimExpr(loop, op->getContext())),
-                         axis);
-    }
-    llvm::sort(byDim);
-    const ScaleMap &known = *results[0].scale;
-    ScaleMap map{known.exponent, {}, {}, {}};
-    for (auto [dim, axis] : byDim) {
-      map.dims.push_back(dim);
-      map.sizes.push_back(known.sizes[axis]);
-    }
-    auto axes = llvm::to_vector<4>(llvm::seq<unsigned>(0, known.dims.size()));
-    MapReader reader(known, axes);
-    SmallVector<int64_t, 6> full(known.dims.size(), 0);
-    forEachIndex(map.sizes, [&](ArrayRef<int64_t> index) {
-      for (auto [entry, at] : llvm::zip_equal(byDim, index))
-        full[entry.second] = at;
-      map.classes.push_back(reader.at(full));
-    });
-    Option option;
-    option.shifted = ShiftedParameter{parameter.site.use, shift->convertToDouble(), map};
-    return option;
-  }
-  return std::nullopt;
-}
-
-/// Where a norm without parameters ends: a value is multiplied or divided by one that does not vary
-/// over the channels. The multiplication by s^e that a norm's parameter would have done is inserted
-/// behind it.
-std::optional<Option> Loops::insertion() {
-  if (!body || reduces || results.size() != 1 || results[0].status != Position::Known ||
-      llvm::none_of(inputs, [](const Position &p) { return p.status == Position::Unknown; }))
-    return std::nullopt;
-  Value yielded = body->getTerminator()->getOperand(0);
-  while (isa_and_nonnull<arith::TruncFOp, arith::ExtFOp>(yielded.getDefiningOp()))
-    yielded = yielded.getDefiningOp()->getOperand(0);
-  if (!isa_and_nonnull<arith::MulFOp, arith::DivFOp>(yielded.getDefiningOp()))
-    return std::nullopt;
-  unsigned with = 0, without = 0;
-  for (const Position &input : inputs) {
-    if (input.status == Position::Any)
-      continue;
-    if (!isa<RankedTensorType>(input.site.value.getType()) || input.site.use)
-      return std::nullopt;
-    // A broadcast does not vary, though it has the dimension.
-    ParameterSource source = traceToRoot(input.site.value);
-    auto varies = [&](unsigned dimension) {
-      return llvm::any_of(source.dimensions, [&](const auto &dims) {
-        return llvm::is_contained(dims, dimension);
-      });
-    };
-    bool has = llvm::any_of(results[0].scale->dims, [&](unsigned dim) {
-      auto loop = dyn_cast<AffineDimExpr>(results[0].map.getResult(dim));
-      bool mixed = !loop;
-      std::optional<unsigned> dimension =
-          loop ? dimensionOf(input.map, loop.getPosition(), mixed) : std::nullopt;
-      return mixed || (dimension && varies(*dimension));
-    });
-    ++(has ? with : without);
-  }
-  if (!with || !without)
-    return std::nullopt;
-  Option option;
-  option.inserted = true;
-  return option;
 }
 
 Options Loops::options(bool allowInsertion, std::string &reason) {
@@ -545,7 +389,7 @@ Options Loops::options(bool allowInsertion, std::string &reason) {
   return options;
 }
 
-Options ptq::channel_scale::optionsForLoops(Operation *op, const State &state,
-                                                        bool allowInsertion, std::string &reason) {
+Options ptq::channel_scale::optionsForLoops(Operation *op, const State &state, bool allowInsertion,
+                                            std::string &reason) {
   return Loops(op, state).options(allowInsertion, reason);
 }

@@ -113,6 +113,10 @@ ScaleMap ptq::channel_scale::simplify(const ScaleMap &map, const Classes &classe
   return result;
 }
 
+bool ptq::channel_scale::isOne(const ScaleMap &map, const Classes &classes) {
+  return llvm::all_of(map.classes, [&](ClassId id) { return classes.find(id) == kOne; });
+}
+
 bool ptq::channel_scale::isActive(const ScaleMap &map, const Classes &classes) {
   return map.exponent != 0 &&
          llvm::any_of(map.classes, [&](ClassId id) { return classes.isChannel(id); });

@@ -52,8 +52,8 @@ private:
 /// The scale of a tensor: value' = value · s_c^exponent, c varying over some of its dimensions.
 struct ScaleMap {
   int exponent = 0;
-  llvm::SmallVector<unsigned, 4> dims;  ///< Dimensions along which it varies, ascending.
-  llvm::SmallVector<int64_t, 4> sizes;  ///< Their sizes.
+  llvm::SmallVector<unsigned, 4> dims;   ///< Dimensions along which it varies, ascending.
+  llvm::SmallVector<int64_t, 4> sizes;   ///< Their sizes.
   llvm::SmallVector<ClassId, 0> classes; ///< Row major over `dims`.
 
   int64_t numEntries() const;
@@ -81,6 +81,9 @@ private:
 
 /// Drops dimensions of size 1 and those along which all classes are united already.
 ScaleMap simplify(const ScaleMap &map, const Classes &classes);
+
+/// True if all classes of the map stand for 1 for good.
+bool isOne(const ScaleMap &map, const Classes &classes);
 
 /// True if a class of the map is a channel's: it is not certain yet that nothing is scaled.
 bool isActive(const ScaleMap &map, const Classes &classes);

@@ -12,7 +12,8 @@
 
 namespace ptq::channel_scale {
 
-/// Marks what is not scaled in the maps of a plan, whose other classes are those of ScaleGroup::ties.
+/// Marks what is not scaled in the maps of a plan, whose other classes are those of
+/// ScaleGroup::ties.
 inline constexpr ClassId kUnscaled = -1;
 
 /// A parameter p, where this operand reads it, becomes (p + shift)·s^e − shift.
@@ -23,8 +24,8 @@ struct ParameterEdit {
   ScaleMap map;
 };
 
-/// The columns of a layer take the scale of its input to the power −e, its rows and its bias that of
-/// its output to the power e. Maps over channels; empty if there is nothing to do.
+/// The columns of a layer take the scale of its input to the power −e, its rows and its bias that
+/// of its output to the power e. Maps over channels; empty if there is nothing to do.
 struct LinearEdit {
   LinearOp linear;
   std::optional<ScaleMap> columns, rows;

@@ -13,16 +13,12 @@ using namespace mlir;
 using namespace ptq;
 using namespace ptq::channel_scale;
 
-bool ptq::channel_scale::isScaleChannels(Operation *op) {
-  return isa<ScaleChannelsOp>(op);
-}
+bool ptq::channel_scale::isScaleChannels(Operation *op) { return isa<ScaleChannelsOp>(op); }
 
-/// y = x·Wᵀ + b: a scale of x over its channels goes into the columns of W, one of y into the rows of
-/// W and into b. They have nothing to do with each other. The scale can vary over nothing else.
-static Options optionsForLinear(LinearOp linear, const State &state,
-                                            std::string &reason) {
-  bool rows = state.lookup(siteOf(cast<OpResult>(linear.getY())));
-  for (Value parameter : {Value(linear.getWeight()), rows ? Value(linear.getBias()) : Value()})
+/// y = x·Wᵀ + b: a scale of x over its channels goes into the columns of W, one of y into the rows
+/// of W and into b. They have nothing to do with each other. The scale can vary over nothing else.
+static Options optionsForLinear(LinearOp linear, const State &state, std::string &reason) {
+  for (Value parameter : {Value(linear.getWeight()), Value(linear.getBias())})
     if (parameter && !isRewritable(traceToRoot(parameter).root)) {
       reason = ("a parameter of '" + linear.getLayerName() + "' is not stored").str();
       return {};
@@ -48,8 +44,8 @@ static Options optionsForLinear(LinearOp linear, const State &state,
   return {option};
 }
 
-/// True if the operation reads a scaled value inside its body, other than by a tensor.extract that the
-/// rule for loops looks at.
+/// True if the operation reads a scaled value inside its body, other than by a tensor.extract that
+/// the rule for loops looks at.
 static bool captures(Operation *op, const State &state) {
   bool found = false;
   for (Region &region : op->getRegions())
@@ -58,13 +54,13 @@ static bool captures(Operation *op, const State &state) {
           operand->getOwner()->getParentOp() == op)
         return;
       const ScaleMap *map = state.lookup(siteOf(*operand));
-      found |= map && isActive(*map, state.classes);
+      found |= map && !isOne(*map, state.classes);
     });
   return found;
 }
 
-Options ptq::channel_scale::optionsFor(Operation *op, const State &state,
-                                                   bool allowInsertion, std::string &reason) {
+Options ptq::channel_scale::optionsFor(Operation *op, const State &state, bool allowInsertion,
+                                       std::string &reason) {
   if (captures(op, state)) {
     reason = ("'" + op->getName().getStringRef() + "' reads it inside its body").str();
     return {};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Constraint propagation with backtracking. Operations that have one way to agree take it at once;
-// when only choices are left, the options of one operation are tried in order, each on a copy of the
-// state. An operation that only free classes reach waits: if nothing ties them to a channel, they
-// are 1 and the operation is left alone.
+// when only choices are left, the options of one operation are tried in order, each on a copy of
+// the state. An operation that only free classes reach waits: if nothing ties them to a channel,
+// they are 1 and the operation is left alone.
 
 #include "ChannelScaleSearch.h"
 

@@ -44,10 +44,6 @@ bool ptq::channel_scale::isScaleInvariant(Value value) {
       .Default([](Operation *) { return false; });
 }
 
-Operation *ptq::channel_scale::ancestorIn(Block *block, Operation *op) {
-  return block->findAncestorOpInBlock(*op);
-}
-
 const ScaleMap *State::lookup(const Site &site) const {
   auto it = entries.find(site.key());
   return it == entries.end() ? nullptr : it->second.map.get();
@@ -96,15 +92,25 @@ bool State::unite(const ScaleMap &a, const ScaleMap &b, std::string &reason) {
   return agreed;
 }
 
+/// A constant that is one number throughout is a parameter, a weight of ones, say, only if it has
+/// one for each channel; else it would have to be stored for every token.
+static bool isPlainNumber(Value value, const ScaleMap &map) {
+  if (isLeafParameter(value))
+    return false;
+  auto type = cast<RankedTensorType>(value.getType());
+  return llvm::any_of(llvm::seq<int64_t>(0, type.getRank()), [&](int64_t dim) {
+    return type.getDimSize(dim) != 1 && !map.variesAlong(dim);
+  });
+}
+
 bool State::assign(const Site &site, ScaleMap map, std::string &reason) {
-  // A splat is a parameter (a weight of ones, say) only if it is one number a channel.
-  if (site.use && !isLeafParameter(site.value) && isActive(map, classes)) {
-    auto type = cast<RankedTensorType>(site.value.getType());
-    for (int64_t dim = 0; dim < type.getRank(); ++dim)
-      if (type.getDimSize(dim) != 1 && !map.variesAlong(dim)) {
-        reason = "a constant is no parameter of the channels";
-        return false;
-      }
+  // What nobody can absorb stands for 1 for good, also where its classes are still free.
+  if (site.use ? isPlainNumber(site.value, map) : isa<BlockArgument>(site.value)) {
+    if (fixAtOne(map, reason))
+      return true;
+    reason = site.use ? "a constant is no parameter of the channels"
+                      : "it comes from an argument of the function";
+    return false;
   }
   map = simplify(map, classes);
   auto [it, inserted] = entries.try_emplace(site.key(), Entry{site, nullptr});
@@ -114,14 +120,16 @@ bool State::assign(const Site &site, ScaleMap map, std::string &reason) {
   entry.map = std::make_shared<const ScaleMap>(std::move(map));
   if (site.use)
     return true; // A parameter absorbs it.
-  auto result = dyn_cast<OpResult>(site.value);
-  if (!result) {
-    reason = "it comes from an argument of the function";
-    return !isActive(*entry.map, classes);
-  }
+  auto result = cast<OpResult>(site.value);
   pending.insert(result.getOwner());
-  for (Operation *user : site.value.getUsers())
-    pending.insert(ancestorIn(result.getOwner()->getBlock(), user));
+  for (Operation *user : site.value.getUsers()) {
+    Operation *top = result.getOwner()->getBlock()->findAncestorOpInBlock(*user);
+    if (!top) {
+      reason = "it is read in another block";
+      return fixAtOne(*entry.map, reason);
+    }
+    pending.insert(top);
+  }
   return true;
 }
 

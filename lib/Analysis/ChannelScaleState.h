@@ -27,19 +27,16 @@ struct Site {
   const void *key() const { return use ? use : value.getAsOpaquePointer(); }
 };
 
-/// True if the data of `value` is stored, so that they can be rewritten: constants, globals, arguments
-/// that are parameters.
+/// True if the data of `value` is stored, so that they can be rewritten: constants, globals,
+/// arguments that are parameters.
 bool isRewritable(mlir::Value value);
 
 Site siteOf(mlir::OpOperand &use);
 Site siteOf(mlir::OpResult result);
 
-/// True if all elements of `value` are 0, all are infinite, or nobody reads them: any positive scale
-/// leaves it as it is.
+/// True if all elements of `value` are 0, all are infinite, or nobody reads them: any positive
+/// scale leaves it as it is.
 bool isScaleInvariant(mlir::Value value);
-
-/// The operation of `block` that contains `op`.
-mlir::Operation *ancestorIn(mlir::Block *block, mlir::Operation *op);
 
 /// A parameter w that absorbs a scale through w + c: it becomes (w + c)·s^e − c. Gemma's norms.
 struct ShiftedParameter {

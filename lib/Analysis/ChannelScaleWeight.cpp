@@ -35,8 +35,8 @@ static ElementsAttr storedData(Value root) {
   return {};
 }
 
-/// `edit` over dimensions of an operand, as one over those of the parameter it was made of; nothing if
-/// they do not correspond one to one.
+/// `edit` over dimensions of an operand, as one over those of the parameter it was made of; nothing
+/// if they do not correspond one to one.
 static std::optional<ConstantEdit> toRoot(const ConstantEdit &edit, const ParameterSource &source,
                                           RankedTensorType operandType) {
   auto rootType = cast<RankedTensorType>(source.root.getType());
@@ -131,9 +131,9 @@ llvm::Error ParameterRewriter::compute(Product &product, bool keepsKey) {
       return named(std::move(problem));
     data = editElements(stored, product.edit, product.key);
   } else {
-    return named(llvm::createStringError(
-        llvm::inconvertibleErrorCode(),
-        "its data is not here; bind the weights with --load-parameters"));
+    return named(
+        llvm::createStringError(llvm::inconvertibleErrorCode(),
+                                "its data is not here; bind the weights with --load-parameters"));
   }
   if (!data)
     return named(data.takeError());

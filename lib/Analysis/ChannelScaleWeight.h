@@ -14,9 +14,9 @@
 
 namespace ptq::channel_scale {
 
-/// Replaces parameters by edited ones, at single uses. An operand that is a transpose, reshape or cast
-/// of a stored parameter is changed in the parameter, which keeps its layout; other uses of the
-/// parameter keep the old one.
+/// Replaces parameters by edited ones, at single uses. An operand that is a transpose, reshape or
+/// cast of a stored parameter is changed in the parameter, which keeps its layout; other uses of
+/// the parameter keep the old one.
 class ParameterRewriter {
 public:
   /// `use` is to read the edited value. Where the parameter must be cloned, the clone is called

@@ -153,22 +153,4 @@ def QuantizeAttention : Pass<"quantize-attention", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
-def TestChannelScale : Pass<"test-channel-scale", "::mlir::ModuleOp"> {
-  let summary = "Put random scales through every channel-scale fold (for tests)";
-  let description = [{
-    A testing pass. Finds every place for a per-channel scale on the input of linear layers and puts random
-    scales between 0.1 and 10 through it. The model must compute what it did, but for rounding. A remark for
-    each layer tells where its scale went.
-
-    ```mlir
-    %y = ptq.linear %x, %w {layer = "fc2"}    // x of ReLU of fc1
-    // remark: fc2: folded, 64 of 64 scales: rows of fc1
-    ```
-  }];
-  let options = [
-    Option<"seed", "seed", "unsigned", /*default=*/"1", "Seed of the random scales">,
-    Option<"apply", "apply", "bool", /*default=*/"true", "Apply the scales; if not, only report places">,
-  ];
-}
-
 #endif

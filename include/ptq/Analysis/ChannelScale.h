@@ -36,7 +36,8 @@ enum class ScalePlacement {
   /// x is divided by s at no cost at run time: parameters absorb it. Where a norm has no parameters
   /// it gets one (a multiplication is inserted where the norm ends).
   Folded,
-  /// No producer can absorb it: one `ptq.scale_channels`, shared by all layers of the group, divides
+  /// No producer can absorb it: one `ptq.scale_channels`, shared by all layers of the group,
+  /// divides
   /// x in front of them. In W8A8 it is free: quantizing divides anyway.
   Explicit,
   /// Not even that: a weight of the group is not stored, say.
@@ -77,13 +78,14 @@ struct ScaleGroup {
 /// function, with a bounded search a group.
 std::vector<ScaleGroup> findScaleGroups(mlir::FunctionOpInterface function);
 
-/// Makes `s` [group.channels] equal within each class, by the geometric mean of its positive entries.
+/// Makes `s` [group.channels] equal within each class, by the geometric mean of its positive
+/// entries.
 void tieScales(const ScaleGroup &group, llvm::MutableArrayRef<float> s);
 
 /// Divides the group's activation by `s` [group.channels] and multiplies the columns of its layers:
-/// the function computes what it did, but for rounding. Changed parameters become constants that own
-/// their data, in their own element type (rounded once, half to even); one that has other users is
-/// cloned and keeps its value for them. A changed constant loses `ptq.mapped`. The statistics of
+/// the function computes what it did, but for rounding. Changed parameters become constants that
+/// own their data, in their own element type (rounded once, half to even); one that has other users
+/// is cloned and keeps its value for them. A changed constant loses `ptq.mapped`. The statistics of
 /// layers whose input changes are divided by s, and their `divisor` multiplied; `clip` is dropped
 /// where columns change and scaled where rows do.
 ///
