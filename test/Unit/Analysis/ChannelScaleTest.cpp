@@ -284,3 +284,47 @@ TEST(ChannelScale, OtherBlocks) {
   fold.program.function().walk([&](ScaleChannelsOp) { ++scales; });
   EXPECT_EQ(scales, 2);
 }
+
+// Another value ties what an argument of the function would have to absorb to the channels, later:
+// the argument must have refused at once.
+TEST(ChannelScale, ArgumentsAbsorbNothing) {
+  Folding fold(kX + "(tensor<3x4xf32>, tensor<3x5xf32>) {" + R"(
+      %t = math.tanh %x : tensor<3x8xf32>
+      %n = arith.mulf %x, %t : tensor<3x8xf32>
+      %c = tensor.concat dim(1) %x, %n : (tensor<3x8xf32>, tensor<3x8xf32>) -> tensor<3x16xf32>
+  )" + linear("a", "%n", 3, 8, 4) +
+               linear("b", "%c", 3, 16, 5) + "return %a, %b : tensor<3x4xf32>, tensor<3x5xf32> }");
+  EXPECT_EQ(fold.group("a").placement, ScalePlacement::Explicit);
+  EXPECT_EQ(fold.group("b").placement, ScalePlacement::Explicit);
+  EXPECT_LE(fold.error(), kTolerance);
+}
+
+// A reduction is homogeneous only if its accumulator may be scaled as well: max(in, acc) is,
+// max(in, acc²) is not, though it starts from 0.
+TEST(ChannelScale, Accumulators) {
+  auto reduction = [](const std::string &accumulator) {
+    return kX + "tensor<3x4xf32> {" + linear("a", "%x", 3, 8, 12) + R"(
+      %wide = tensor.expand_shape %a [[0], [1, 2]] output_shape [3, 2, 6] : tensor<3x12xf32> into tensor<3x2x6xf32>
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<3x6xf32>
+      %z = linalg.fill ins(%zero : f32) outs(%e : tensor<3x6xf32>) -> tensor<3x6xf32>
+      %h = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, k, j)>, affine_map<(i, j, k) -> (i, j)>],
+                           iterator_types = ["parallel", "parallel", "reduction"]}
+           ins(%wide : tensor<3x2x6xf32>) outs(%z : tensor<3x6xf32>) {
+        ^bb0(%v: f32, %o: f32):
+          %c = )" +
+           accumulator + R"( : f32
+          %w = arith.maximumf %v, %c : f32
+          linalg.yield %w : f32
+      } -> tensor<3x6xf32>
+  )" + linear("down", "%h", 3, 6, 4) +
+           "return %down : tensor<3x4xf32> }";
+  };
+  Folding maximum(reduction("arith.negf %o"));
+  EXPECT_EQ(maximum.group("down").description, "rows of a");
+  EXPECT_EQ(maximum.group("down").numClasses, 6);
+  EXPECT_LE(maximum.error(), kTolerance);
+  Folding square(reduction("arith.mulf %o, %o"));
+  EXPECT_EQ(square.group("down").placement, ScalePlacement::Explicit);
+  EXPECT_LE(square.error(), kTolerance);
+}
