@@ -77,7 +77,7 @@ public:
   /// Rounds one layer with the Gram matrix of its input, [in, in], of which the upper triangle is
   /// read. The matrix is asked for only if no earlier layer brought it.
   llvm::Expected<numerics::QuantizedWeight>
-  round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)> computeGram);
+  round(LinearOp layer, llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram);
 
   std::vector<RoundedLayer> takeRounded() { return std::move(rounded); }
 
@@ -149,7 +149,8 @@ GptqRounder::factor(InputGram &input, const numerics::WeightScheme &scheme, int6
 }
 
 llvm::Expected<numerics::QuantizedWeight>
-GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)> computeGram) {
+GptqRounder::round(LinearOp layer,
+                   llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram) {
   auto start = Clock::now();
   progress.begin(layer.getLayerName());
   const Layer &info = layers[layer];
@@ -161,7 +162,8 @@ GptqRounder::round(LinearOp layer, llvm::function_ref<void(std::vector<float> &)
   int64_t rows = layer.getOutFeatures(), columns = layer.getInFeatures();
   if (input.gram.empty() && input.factors.empty()) {
     input.gram.assign(columns * columns, 0.0f);
-    computeGram(input.gram);
+    if (llvm::Error error = computeGram(input.gram))
+      return named(std::move(error));
   }
   llvm::Expected<WeightValue> weight = evaluateWeight(layer.getWeight());
   if (!weight)
@@ -214,6 +216,7 @@ llvm::Expected<std::optional<std::vector<float>>> GptqRounder::observe(Operation
     return std::nullopt;
   auto result = round(layer, [&](std::vector<float> &gram) {
     numerics::accumulateGram(x, numerics::MutableMatrix(gram.data(), x.columns, x.columns));
+    return llvm::Error::success();
   });
   if (!result)
     return result.takeError();
@@ -258,6 +261,18 @@ llvm::Error GptqPass::runOnSamples(const CalibrationSource &source, GptqRounder 
   return runSamples(*function, *samples, rounder);
 }
 
+/// The scales that transformations have divided a layer's input by since it was observed; empty for
+/// none.
+static llvm::Expected<std::vector<float>> divisorOf(LinearOp layer) {
+  std::optional<StatisticsAttr> statistics = layer.getStatistics();
+  if (!statistics || !statistics->getDivisor())
+    return std::vector<float>();
+  auto tensor = execution::tensorFromAttribute(statistics->getDivisor());
+  if (!tensor)
+    return tensor.takeError();
+  return std::vector<float>(tensor->as<float>());
+}
+
 llvm::Error GptqPass::runOnGrams(const std::string &file, ArrayRef<SelectedLayer> layers,
                                  GptqRounder &rounder) {
   auto statistics = statistics::StatisticsFile::load(file);
@@ -270,8 +285,13 @@ llvm::Error GptqPass::runOnGrams(const std::string &file, ArrayRef<SelectedLayer
       return llvm::createStringError("'" + file + "' has no Gram matrix of layer '" +
                                      layer.getLayerName() +
                                      "'; write one with --calibrate=\"data=… save=… gram=true\"");
-    auto result =
-        rounder.round(layer, [&](std::vector<float> &out) { llvm::copy(gram, out.begin()); });
+    llvm::Expected<std::vector<float>> divisor = divisorOf(layer);
+    if (!divisor)
+      return divisor.takeError();
+    auto result = rounder.round(layer, [&](std::vector<float> &out) {
+      llvm::copy(gram, out.begin());
+      return statistics::applyDivisorToGram(out, *divisor);
+    });
     if (!result)
       return result.takeError();
   }
