@@ -3,6 +3,7 @@
 #include "ChannelScaleConstant.h"
 
 #include "ptq/Analysis/ElementTypes.h"
+#include "ptq/Analysis/StoredConstant.h"
 #include "ptq/Checkpoint/Float16.h"
 
 #include "mlir/IR/BuiltinTypes.h"
@@ -104,12 +105,7 @@ static llvm::Error checkRange(ArrayRef<float> before, ArrayRef<float> after, Typ
 }
 
 static ElementsAttr toResource(RankedTensorType type, AsmResourceBlob blob, StringRef key) {
-  // A single element is always a splat, which a resource cannot be.
-  if (type.getNumElements() == 1)
-    return DenseElementsAttr::getFromRawBuffer(type, blob.getData());
-  auto &manager = DenseResourceElementsHandle::getManagerInterface(type.getContext());
-  return DenseResourceElementsAttr::get(
-      type, manager.insert(key.empty() ? "scaled" : key, std::move(blob)));
+  return storeElements(type, std::move(blob), key.empty() ? "scaled" : key);
 }
 
 template <typename T> static MutableArrayRef<T> dataOf(AsmResourceBlob &blob) {

@@ -228,19 +228,7 @@ template <typename T> llvm::Error IntegerLinearNode::evaluate(ArrayRef<Frame *> 
     right.computeSums();
 
   auto declared = layer.getY().getType();
-  auto resultType = [&](Frame *each) {
-    auto shape = llvm::to_vector(each->tensor(reads[0]).type.getShape());
-    shape.back() = out;
-    return withShape(declared, shape);
-  };
-  bool sameShapes = llvm::all_of(frames, [&](Frame *each) {
-    return each->tensor(reads[0]).type == frame.tensor(reads[0]).type;
-  });
-  if (sameShapes)
-    allocateTogether(frames, writes[0], resultType(&frame));
-  else
-    for (Frame *each : frames)
-      each->allocate(writes[0], resultType(each));
+  bool sameShapes = allocateLayerResults(frames, reads[0], writes[0], declared, out);
 
   // Samples whose integers lie behind each other share one product.
   for (size_t first = 0, next = 0; first != frames.size(); first = next) {

@@ -216,6 +216,24 @@ static void multiplyNarrow(const Tensor &x, const char *weight, ArrayRef<float> 
   }
 }
 
+bool allocateLayerResults(ArrayRef<Frame *> frames, ValueId from, ValueId to,
+                          RankedTensorType declared, int64_t out) {
+  auto resultType = [&](Frame *frame) {
+    auto shape = llvm::to_vector(frame->tensor(from).type.getShape());
+    shape.back() = out;
+    return withShape(declared, shape);
+  };
+  bool sameShapes = llvm::all_of(frames, [&](Frame *frame) {
+    return frame->tensor(from).type == frames.front()->tensor(from).type;
+  });
+  if (sameShapes)
+    allocateTogether(frames, to, resultType(frames.front()));
+  else
+    for (Frame *frame : frames)
+      frame->allocate(to, resultType(frame));
+  return sameShapes;
+}
+
 llvm::Error LayerNode::evaluate(ArrayRef<Frame *> frames,
                                 std::optional<std::vector<float>> replacement) {
   Frame &frame = *frames.front();
@@ -251,19 +269,7 @@ llvm::Error LayerNode::evaluate(ArrayRef<Frame *> frames,
   else if (biasRead)
     bias32 = widen<float>(frame.written(reads[*biasRead]));
 
-  auto resultType = [&](Frame *each) {
-    auto shape = llvm::to_vector(each->tensor(reads[0]).type.getShape());
-    shape.back() = out;
-    return withShape(declared, shape);
-  };
-  bool sameShapes = llvm::all_of(frames, [&](Frame *each) {
-    return each->tensor(reads[0]).type == frame.tensor(reads[0]).type;
-  });
-  if (sameShapes)
-    allocateTogether(frames, writes[0], resultType(&frame));
-  else
-    for (Frame *each : frames)
-      each->allocate(writes[0], resultType(each));
+  bool sameShapes = allocateLayerResults(frames, reads[0], writes[0], declared, out);
 
   // Samples whose inputs, and so whose results, lie behind each other share one GEMM.
   for (size_t first = 0, next = 0; first != frames.size(); first = next) {

@@ -42,6 +42,11 @@ private:
   std::optional<unsigned> biasRead;
 };
 
+/// Room for a layer's results, `declared` with the leading extents of its input `from` and `out`
+/// channels: one buffer for all frames if their inputs have one shape, which is returned.
+bool allocateLayerResults(llvm::ArrayRef<Frame *> frames, ValueId from, ValueId to,
+                          mlir::RankedTensorType declared, int64_t out);
+
 std::unique_ptr<LayerNode> makeLayerNode(mlir::Operation *op, ValueTable &values);
 
 /// Nodes for other ptq operations; null where `op` is none of those named. (ptq.observe is a

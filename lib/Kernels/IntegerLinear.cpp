@@ -185,10 +185,6 @@ gpu::GPUFuncOp ptq::kernels::emitIntegerLinear(gpu::GPUModuleOp module, StringRe
   return function;
 }
 
-int64_t ptq::kernels::gridSize(const IntegerLinearSpec &spec, const GemmTile &tile, int64_t m) {
-  return llvm::divideCeil(m, tile.blockM) * llvm::divideCeil(spec.n, tile.blockN);
-}
-
 int64_t ptq::kernels::sharedBytes(const IntegerLinearSpec &spec, const GemmTile &tile) {
   int64_t ring = (tile.blockM + tile.blockN) * tile.blockK * tile.stages;
   return std::max(ring, tile.warps() * OutputStage::bytes(spec.outputType, tile.warpN()));

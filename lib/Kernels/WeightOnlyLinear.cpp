@@ -431,10 +431,6 @@ gpu::GPUFuncOp ptq::kernels::emitWeightOnlyLinear(gpu::GPUModuleOp module, Strin
   return function;
 }
 
-int64_t ptq::kernels::gridSize(const WeightOnlyLinearSpec &spec, const GemmTile &tile, int64_t m) {
-  return llvm::divideCeil(m, tile.blockM) * llvm::divideCeil(spec.n, tile.blockN);
-}
-
 int64_t ptq::kernels::sharedBytes(const WeightOnlyLinearSpec &spec, const GemmTile &tile) {
   int64_t ring = StageLayout(spec, tile).bytes * tile.stages;
   int64_t staging = tile.warpsM * tile.warpsN * OutputStage::bytes(spec.outputType, tile.warpN());

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "ptq/Calibrate/StatisticsAttributes.h"
-
-#include "mlir/IR/DialectResourceBlobManager.h"
+#include "ptq/Analysis/StoredConstant.h"
 
 using namespace mlir;
 using namespace ptq;
@@ -10,14 +9,8 @@ using namespace ptq;
 StatisticsAttr ptq::toAttribute(MLIRContext *context, StringRef layer,
                                 const statistics::ActivationStatistics &statistics) {
   auto type = RankedTensorType::get(statistics.channels(), Float32Type::get(context));
-  auto &manager = DenseResourceElementsHandle::getManagerInterface(context);
-  auto elements = [&](StringRef name, ArrayRef<float> values) -> ElementsAttr {
-    // A single element is always a splat, which a resource cannot be.
-    if (values.size() == 1)
-      return DenseElementsAttr::get(type, values);
-    AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyInferAlign(values);
-    return DenseResourceElementsAttr::get(
-        type, manager.insert((layer + "." + name).str(), std::move(blob)));
+  auto elements = [&](StringRef name, const std::vector<float> &values) {
+    return storeElements(type, values, (layer + "." + name).str());
   };
   return StatisticsAttr::get(context, statistics.tokens, elements("absmax", statistics.absmax),
                              elements("mean_abs", statistics.meanAbs));

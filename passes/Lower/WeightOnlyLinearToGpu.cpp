@@ -6,7 +6,7 @@
 // float32 again.
 
 #include "GpuKernels.h"
-#include "ptq/Analysis/LayerNames.h"
+#include "ptq/Analysis/StoredConstant.h"
 #include "ptq/Analysis/WeightValue.h"
 #include "ptq/Checkpoint/Float16.h"
 #include "ptq/Kernels/WeightOnlyLinear.h"
@@ -14,7 +14,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinDialect.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cstring>
@@ -31,18 +30,11 @@ template <typename T> std::vector<T> castBytes(ArrayRef<char> bytes) {
   return values;
 }
 
-/// A constant that owns its data.
+/// A constant vector for the kernel.
 template <typename T>
-Value createConstant(OpBuilder &b, Location loc, ArrayRef<T> data, Type type, const Twine &key) {
-  auto tensor = RankedTensorType::get({static_cast<int64_t>(data.size())}, type);
-  std::string name = key.str();
-  AsmResourceBlob blob =
-      HeapAsmResourceBlob::allocateAndCopyInferAlign(data, /*dataIsMutable=*/false);
-  auto &manager = DenseResourceElementsHandle::getManagerInterface(b.getContext());
-  auto attribute = DenseResourceElementsAttr::get(tensor, manager.insert(name, std::move(blob)));
-  auto constant = arith::ConstantOp::create(b, loc, attribute);
-  constant->setAttr(kKeyAttr, b.getStringAttr(name));
-  return constant;
+Value createVector(OpBuilder &b, Location loc, std::vector<T> data, Type type, const Twine &key) {
+  int64_t size = data.size();
+  return createConstant(b, loc, std::move(data), {size}, type, key);
 }
 
 /// The layer's constants in the kernel's layout.
@@ -104,21 +96,21 @@ SmallVector<Value> LayerConstants::create(OpBuilder &b) {
   SmallVector<Value> operands;
   std::vector<uint32_t> words = shuffleWeight(codes, layout);
   operands.push_back(
-      createConstant<uint32_t>(b, loc, words, b.getI32Type(), name + ".weight_shuffled"));
+      createVector(b, loc, std::move(words), b.getI32Type(), name + ".weight_shuffled"));
   int64_t groupSize = spec.groupSize ? spec.groupSize : spec.k;
   if (spec.groupSize) {
     std::vector<uint16_t> rows = shuffleGroups(narrow(scales), groupSize, layout);
     operands.push_back(
-        createConstant<uint16_t>(b, loc, rows, spec.inputType, name + ".scale_shuffled"));
+        createVector(b, loc, std::move(rows), spec.inputType, name + ".scale_shuffled"));
   } else {
-    operands.push_back(createConstant<float>(b, loc, scales, b.getF32Type(), name + ".scale"));
+    operands.push_back(createVector(b, loc, scales, b.getF32Type(), name + ".scale"));
   }
   if (!zeroPoints.empty()) {
     std::vector<uint16_t> rows = shuffleGroups(narrow(zeroPoints), groupSize, layout);
     if (!spec.groupSize)
       rows.resize(layout.paddedN()); // all rows are the same
     operands.push_back(
-        createConstant<uint16_t>(b, loc, rows, spec.inputType, name + ".zero_point_shuffled"));
+        createVector(b, loc, std::move(rows), spec.inputType, name + ".zero_point_shuffled"));
   }
   return operands;
 }

@@ -9,6 +9,7 @@
 #include "ContractedOutput.h"
 #include "TransformGroups.h"
 
+#include "ptq/Analysis/StoredConstant.h"
 #include "ptq/Raise/Raise.h"
 #include "ptq/Statistics/ActivationStatistics.h"
 #include "ptq/Transform/Passes.h"
@@ -16,7 +17,6 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace ptq {
@@ -67,17 +67,11 @@ private:
 
 } // namespace
 
-static ElementsAttr makeClip(LinearOp layer, ArrayRef<float> clip) {
+static ElementsAttr makeClip(LinearOp layer, const std::vector<float> &clip) {
   int64_t rows = layer.getOutFeatures();
   auto type = RankedTensorType::get({rows, static_cast<int64_t>(clip.size()) / rows},
                                     Float32Type::get(layer.getContext()));
-  // A single element is always a splat, which a resource cannot be.
-  if (clip.size() == 1)
-    return DenseElementsAttr::get(type, clip);
-  auto &manager = DenseResourceElementsHandle::getManagerInterface(layer.getContext());
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyInferAlign(clip);
-  return DenseResourceElementsAttr::get(
-      type, manager.insert((layer.getLayerName() + ".clip").str(), std::move(blob)));
+  return storeElements(type, clip, (layer.getLayerName() + ".clip").str());
 }
 
 llvm::Expected<Choice> AwqPass::search(const TransformGroup &group, numerics::ConstMatrix x) {

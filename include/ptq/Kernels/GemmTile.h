@@ -23,6 +23,10 @@ struct GemmTile {
   int64_t warpN() const { return blockN / warpsN; }
   int64_t warps() const { return warpsM * warpsN * warpsK; }
   int64_t threads() const { return warps() * 32; }
+  /// Tiles of an m x n result: the blocks of a launch.
+  int64_t blocks(int64_t m, int64_t n) const {
+    return (m + blockM - 1) / blockM * ((n + blockN - 1) / blockN);
+  }
 };
 
 } // namespace ptq::kernels

@@ -36,8 +36,8 @@ bool isValidTile(const IntegerLinearSpec &spec, const GemmTile &tile);
 mlir::gpu::GPUFuncOp emitIntegerLinear(mlir::gpu::GPUModuleOp module, llvm::StringRef name,
                                        const IntegerLinearSpec &spec, const GemmTile &tile);
 
-/// Blocks (along x) and dynamic shared memory in bytes of a launch; block size is tile.threads().
-int64_t gridSize(const IntegerLinearSpec &spec, const GemmTile &tile, int64_t m);
+/// Dynamic shared memory of a launch, in bytes. Its grid is tile.blocks(m, n), along x; a block has
+/// tile.threads().
 int64_t sharedBytes(const IntegerLinearSpec &spec, const GemmTile &tile);
 
 } // namespace ptq::kernels

@@ -40,8 +40,8 @@ bool isValidTile(const WeightOnlyLinearSpec &spec, const GemmTile &tile);
 mlir::gpu::GPUFuncOp emitWeightOnlyLinear(mlir::gpu::GPUModuleOp module, llvm::StringRef name,
                                           const WeightOnlyLinearSpec &spec, const GemmTile &tile);
 
-/// Blocks (along x) and dynamic shared memory in bytes of a launch; block size is tile.threads().
-int64_t gridSize(const WeightOnlyLinearSpec &spec, const GemmTile &tile, int64_t m);
+/// Dynamic shared memory of a launch, in bytes. Its grid is tile.blocks(m, n), along x; a block has
+/// tile.threads().
 int64_t sharedBytes(const WeightOnlyLinearSpec &spec, const GemmTile &tile);
 
 } // namespace ptq::kernels

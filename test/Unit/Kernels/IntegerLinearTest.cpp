@@ -78,8 +78,8 @@ TEST_P(IntegerLinear, EqualsNumerics) {
   std::string ptx = compile(
       [&](mlir::gpu::GPUModuleOp module) { emitIntegerLinear(module, "kernel", spec, c.tile); });
   int64_t elementBytes = spec.outputType.getIntOrFloatBitWidth() / 8;
-  KernelRun result = run(ptx, gridSize(spec, c.tile, c.m), c.tile.threads(),
-                         sharedBytes(spec, c.tile), inputs, c.m * c.n * elementBytes, c.m);
+  KernelRun result = run(ptx, c.tile.blocks(c.m, c.n), c.tile.threads(), sharedBytes(spec, c.tile),
+                         inputs, c.m * c.n * elementBytes, c.m);
 
   std::vector<int32_t> sums(c.m * c.n);
   numerics::multiplyInt8({q.data(), c.m, c.k}, {w.data(), c.n, c.k}, {sums.data(), c.m, c.n});

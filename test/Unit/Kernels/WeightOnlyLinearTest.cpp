@@ -90,8 +90,8 @@ TEST_P(WeightOnlyLinear, EqualsReference) {
   std::string ptx = compile(
       [&](mlir::gpu::GPUModuleOp module) { emitWeightOnlyLinear(module, "kernel", spec, c.tile); });
   int64_t elementBytes = spec.outputType.getIntOrFloatBitWidth() / 8;
-  KernelRun result = run(ptx, gridSize(spec, c.tile, c.m), c.tile.threads(),
-                         sharedBytes(spec, c.tile), inputs, c.m * c.n * elementBytes, c.m);
+  KernelRun result = run(ptx, c.tile.blocks(c.m, c.n), c.tile.threads(), sharedBytes(spec, c.tile),
+                         inputs, c.m * c.n * elementBytes, c.m);
 
   std::vector<float> actual = fromType(result.output, spec.outputType);
   ASSERT_EQ(actual.size(), size_t(c.m * c.n));

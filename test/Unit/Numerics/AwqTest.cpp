@@ -16,16 +16,6 @@ using testing::HasSubstr;
 
 namespace {
 
-WeightScheme schemeOf(unsigned bits, bool symmetric, Granularity granularity,
-                      int64_t groupSize = 0) {
-  WeightScheme scheme;
-  scheme.bits = bits;
-  scheme.symmetric = symmetric;
-  scheme.granularity = granularity;
-  scheme.groupSize = groupSize;
-  return scheme;
-}
-
 template <typename T> std::string messageOf(llvm::Expected<T> result) {
   return result ? "no error" : llvm::toString(result.takeError());
 }

@@ -17,16 +17,6 @@ using testing::HasSubstr;
 
 namespace {
 
-WeightScheme schemeOf(unsigned bits, bool symmetric, Granularity granularity,
-                      int64_t groupSize = 0) {
-  WeightScheme scheme;
-  scheme.bits = bits;
-  scheme.symmetric = symmetric;
-  scheme.granularity = granularity;
-  scheme.groupSize = groupSize;
-  return scheme;
-}
-
 QuantizedWeight rtn(const std::vector<float> &w, int64_t rows, const WeightScheme &scheme) {
   return valueOf(
       quantizeRtn(ConstMatrix(w.data(), rows, static_cast<int64_t>(w.size()) / rows), scheme));

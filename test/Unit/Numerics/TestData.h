@@ -7,6 +7,7 @@
 
 #include "ptq/Numerics/Gram.h"
 #include "ptq/Numerics/Matrix.h"
+#include "ptq/Numerics/WeightScheme.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/ErrorHandling.h"
 #include <cmath>
@@ -21,6 +22,16 @@ template <typename T> T valueOf(llvm::Expected<T> value) {
   if (!value)
     llvm::report_fatal_error(value.takeError());
   return std::move(*value);
+}
+
+inline WeightScheme schemeOf(unsigned bits, bool symmetric, Granularity granularity,
+                             int64_t groupSize = 0) {
+  WeightScheme scheme;
+  scheme.bits = bits;
+  scheme.symmetric = symmetric;
+  scheme.granularity = granularity;
+  scheme.groupSize = groupSize;
+  return scheme;
 }
 
 inline std::vector<float> randomMatrix(int64_t rows, int64_t columns, unsigned seed,
