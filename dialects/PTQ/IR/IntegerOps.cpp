@@ -85,14 +85,32 @@ static LogicalResult verifyIntegerWeight(IntegerLinearOp op, int64_t out, int64_
   return verifyShape(op, "weight scales", op.getWeightScales().getType(), shape);
 }
 
+/// The columns that stay in floats have the activation's tokens and the weight's rows. Statistics
+/// are of the integer columns, or of both.
+static LogicalResult verifyOutliers(IntegerLinearOp op, int64_t out) {
+  int64_t in = op.getInFeatures();
+  if (!op.getXOutliers())
+    return verifyStatistics(op, op.getStatistics(), in);
+  RankedTensorType x = op.getXOutliers().getType(), weight = op.getWeightOutliers().getType();
+  SmallVector<int64_t> expected(op.getX().getType().getShape());
+  expected.back() = weight.getDimSize(1);
+  if (failed(verifyShape(op, "outliers of the activation", x, expected)) ||
+      failed(verifyShape(op, "outliers of the weight", weight, {out, x.getShape().back()})))
+    return failure();
+  if (op.getStatistics() && op.getStatistics()->getAbsmax().getNumElements() == in)
+    return success();
+  return verifyStatistics(op, op.getStatistics(),
+                          ShapedType::isDynamic(x.getShape().back()) ? in
+                                                                     : in + x.getShape().back());
+}
+
 LogicalResult IntegerLinearOp::verify() {
   if (failed(verifyLayer(*this, getY().getType())))
     return failure();
   int64_t in = getInFeatures(), out = getOutFeatures();
   if (ShapedType::isDynamic(in) || ShapedType::isDynamic(out))
     return emitOpError("the numbers of input and output channels must be static");
-  if (failed(verifyStatistics(*this, getStatistics(), in)) ||
-      failed(verifyIntegerWeight(*this, out, in)))
+  if (failed(verifyOutliers(*this, out)) || failed(verifyIntegerWeight(*this, out, in)))
     return failure();
   SchemeAttr scheme = getActivationScheme();
   if (scheme.getGranularity() != Granularity::PerToken &&

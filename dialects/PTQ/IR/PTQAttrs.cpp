@@ -109,3 +109,23 @@ LogicalResult StatisticsAttr::verify(function_ref<InFlightDiagnostic()> emitErro
                        << divisor.getShapedType();
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// OutliersAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult OutliersAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   FloatAttr threshold, bool dynamic, bool dequantized,
+                                   DenseI32ArrayAttr columns) {
+  double value = threshold.getValueAsDouble();
+  if (!(value > 0))
+    return emitError() << "the threshold of outliers is greater than 0, not " << value;
+  int32_t last = -1;
+  for (int32_t column : columns.asArrayRef()) {
+    if (column <= last)
+      return emitError() << "the columns of outliers ascend from 0, but " << column << " follows "
+                         << last;
+    last = column;
+  }
+  return success();
+}

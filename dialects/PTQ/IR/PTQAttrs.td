@@ -88,4 +88,24 @@ def PTQ_StatisticsAttr : PTQ_Attr<"Statistics", "statistics"> {
   let genVerifyDecl = 1;
 }
 
+def PTQ_OutliersAttr : PTQ_Attr<"Outliers", "outliers"> {
+  let summary = "which input channels of a layer stay in floats when the others become integers";
+  let description = [{
+    A mark for the rounding pass (LLM.int8(), Dettmers et al., 2022). Columns, input channels in which a value of
+    `|x| ≥ threshold` is met, are multiplied in floats. Static: these are `columns`, ascending, known from
+    calibration. `dynamic`: they are found in each call, and `columns` are those that calibration met, for rounding to
+    leave aside. With `dequantized` their weights are the rounded ones, else the original ones.
+
+    Example:
+
+    ```mlir
+    #ptq.outliers<threshold = 6.0 : f64, dynamic = false, dequantized = false, columns = [3, 17]>
+    ```
+  }];
+  let parameters = (ins "::mlir::FloatAttr":$threshold, "bool":$dynamic, "bool":$dequantized,
+                        "::mlir::DenseI32ArrayAttr":$columns);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 #endif

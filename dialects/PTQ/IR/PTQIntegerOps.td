@@ -43,19 +43,20 @@ def PTQ_IntegerLinearOp : PTQ_Op<"integer_linear", [
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "a linear layer with an integer weight and integer activations";
   let description = [{
-    `y[…, n] = (Σ_g float(Σ_{k in g} (x[…, k] - z[…])·w[n, k])·s_w[n, g])·s_x[…] + b[n]`
+    `y[…, n] = (Σ_g float(Σ_{k in g} (x[…, k] - z[…])·w[n, k])·s_w[n, g])·s_x[…] + Σ_j x_o[…, j]·w_o[n, j] + b[n]`
 
     The inner sum is exact, in 32-bit integers. What follows is computed in float32 (float64 if the result's type
     is): each group's sum times its weight scale, the groups added one after another, times the activation's scale,
-    plus the bias; then rounded once to the result's type. Without groups `g` is all of `k`.
+    plus the outliers' sum where there are any, plus the bias; then rounded once to the result's type. Without groups `g` is all of `k`.
 
     `x` holds the integers of `activation_scheme`, `per_tensor` or `per_token`, with the scales and zero points
     that it gives (see `#ptq.scheme`), made by `ptq.quantize` or `ptq.dynamic_quantize`. With an asymmetric
     scheme zero points may be absent: then they are 0, or `b` holds their part of the sum already.
 
     `weight` is symmetric: int8 `[out, in]` for 8 bits, packed 32-bit words as in `ptq.weight_only_linear` for
-    fewer. `weight_scales` is `[out, in/g]` for `per_group(g)`, `[out, 1]` for `per_channel` and `[1, 1]` for
-    `per_tensor`. `statistics` is what calibration saw of the float activation.
+    fewer. `outliers` are the columns that stay in floats, `[…, o]`, and their weights, `[out, o]` (LLM.int8()); their products
+    are accumulated among themselves in float32 at least. `weight_scales` is `[out, in/g]` for `per_group(g)`, `[out, 1]` for `per_channel` and `[1, 1]` for
+    `per_tensor`. `statistics` is what calibration saw of the float activation, with its outlier columns or without.
 
     Example:
 
@@ -72,13 +73,15 @@ def PTQ_IntegerLinearOp : PTQ_Op<"integer_linear", [
   let arguments = (ins RankedTensorOf<[I8]>:$x, PTQ_FloatTensor:$x_scales,
                        Optional<RankedTensorOf<[I8]>>:$x_zero_points,
                        2DTensorOf<[I8, I32]>:$weight, PTQ_FloatMatrix:$weight_scales,
+                       Optional<PTQ_FloatTensor>:$x_outliers, Optional<PTQ_FloatMatrix>:$weight_outliers,
                        Optional<PTQ_FloatVector>:$bias,
                        PTQ_SchemeAttr:$activation_scheme, PTQ_SchemeAttr:$weight_scheme,
                        OptionalAttr<StrAttr>:$layer,
                        OptionalAttr<PTQ_StatisticsAttr>:$statistics);
   let results = (outs PTQ_FloatTensor:$y);
   let assemblyFormat = [{
-    $x `,` $x_scales (`x_zero_points` $x_zero_points^)? `,` $weight `,` $weight_scales (`bias` $bias^)?
+    $x `,` $x_scales (`x_zero_points` $x_zero_points^)? `,` $weight `,` $weight_scales
+    (`outliers` $x_outliers^ `,` $weight_outliers)? (`bias` $bias^)?
     attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;

@@ -34,12 +34,23 @@ static LogicalResult verifyClip(LinearOp op) {
   return success();
 }
 
+/// Outlier columns are input channels.
+static LogicalResult verifyOutliers(LinearOp op) {
+  std::optional<OutliersAttr> outliers = op.getOutliers();
+  if (!outliers || outliers->getColumns().empty() ||
+      outliers->getColumns().asArrayRef().back() < op.getInFeatures())
+    return success();
+  return op.emitOpError("has ") << op.getInFeatures()
+                                << " input channels, but outliers name column "
+                                << outliers->getColumns().asArrayRef().back();
+}
+
 LogicalResult LinearOp::verify() {
   if (!getWeight().getType().hasStaticShape())
     return emitOpError("weight must have a static shape [out, in], but is ")
            << getWeight().getType();
   if (failed(verifyStatistics(*this, getStatistics(), getInFeatures())) ||
-      failed(verifyClip(*this)))
+      failed(verifyClip(*this)) || failed(verifyOutliers(*this)))
     return failure();
   return verifyLayer(*this, getY().getType());
 }
@@ -62,6 +73,27 @@ OpFoldResult LinearOp::fold(FoldAdaptor) {
 StringRef WeightOnlyLinearOp::getLayerName() { return getLayer().value_or(""); }
 int64_t WeightOnlyLinearOp::getOutFeatures() { return getWeight().getType().getDimSize(0); }
 int64_t WeightOnlyLinearOp::getInFeatures() { return getX().getType().getShape().back(); }
+
+/// The sparse part is in compressed rows.
+static LogicalResult verifySparsePart(WeightOnlyLinearOp op) {
+  bool hasOffsets = bool(op.getRowOffsets());
+  if (hasOffsets != bool(op.getColumns()) || hasOffsets != bool(op.getValues()))
+    return op.emitOpError("a sparse part has row offsets, columns and values, all three");
+  if (!hasOffsets)
+    return success();
+  if (failed(
+          verifyShape(op, "row offsets", op.getRowOffsets().getType(), {op.getOutFeatures() + 1})))
+    return failure();
+  int64_t columns = op.getColumns().getType().getDimSize(0);
+  int64_t values = op.getValues().getType().getDimSize(0);
+  // Lowerings read the first value where there is none, which a static size that is not 0 allows.
+  if (ShapedType::isDynamic(columns) || ShapedType::isDynamic(values))
+    return op.emitOpError("the number of values of the sparse part must be static");
+  if (columns != values)
+    return op.emitOpError("the sparse part has ")
+           << columns << " columns for " << values << " values";
+  return success();
+}
 
 LogicalResult WeightOnlyLinearOp::verify() {
   if (failed(verifyLayer(*this, getY().getType())))
@@ -97,7 +129,7 @@ LogicalResult WeightOnlyLinearOp::verify() {
   if (getGroupIndex() && getGroupIndex().getType().getDimSize(0) != in)
     return emitOpError("group_index must have an element for each of the ")
            << in << " input channels, but is " << getGroupIndex().getType();
-  return success();
+  return verifySparsePart(*this);
 }
 
 LogicalResult WeightOnlyLinearOp::reifyResultShapes(OpBuilder &b,
@@ -106,10 +138,19 @@ LogicalResult WeightOnlyLinearOp::reifyResultShapes(OpBuilder &b,
 }
 
 OpFoldResult WeightOnlyLinearOp::fold(FoldAdaptor) {
-  if (!isZeroConstant(getBias()))
-    return {};
-  getBiasMutable().clear();
-  return getY();
+  bool changed = false;
+  if (isZeroConstant(getBias())) {
+    getBiasMutable().clear();
+    changed = true;
+  }
+  // A sparse part without values.
+  if (getValues() && getValues().getType().getDimSize(0) == 0) {
+    getRowOffsetsMutable().clear();
+    getColumnsMutable().clear();
+    getValuesMutable().clear();
+    changed = true;
+  }
+  return changed ? OpFoldResult(getY()) : OpFoldResult();
 }
 
 //===----------------------------------------------------------------------===//

@@ -32,7 +32,8 @@ def PTQ_LinearOp : PTQ_Op<"linear", [
     `weight_scheme` and `activation_scheme` are marks that a transformation leaves for the rounding
     pass: how the weight, and where it is quantized too the activation, shall be represented. `clip`,
     float32 `[out, groups]`, is a hint to it from a search for better ranges: the greatest |w| that the
-    range of each group of `in / groups` channels need cover. None of them changes what is computed.
+    range of each group of `in / groups` channels need cover. `outliers` is a mark too: which input channels
+    stay in floats when the others become integers. None of them changes what is computed.
 
     Example:
 
@@ -46,7 +47,8 @@ def PTQ_LinearOp : PTQ_Op<"linear", [
                        OptionalAttr<PTQ_StatisticsAttr>:$statistics,
                        OptionalAttr<PTQ_SchemeAttr>:$weight_scheme,
                        OptionalAttr<PTQ_SchemeAttr>:$activation_scheme,
-                       OptionalAttr<ElementsAttr>:$clip);
+                       OptionalAttr<ElementsAttr>:$clip,
+                       OptionalAttr<PTQ_OutliersAttr>:$outliers);
   let results = (outs PTQ_FloatTensor:$y);
   let assemblyFormat = [{
     $x `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
@@ -73,6 +75,10 @@ def PTQ_WeightOnlyLinearOp : PTQ_Op<"weight_only_linear", [
     `per_tensor` both are `[1, 1]`. `g(k)` is `k / group_size`, or `group_index[k]` where a rounding in
     order of activation has left groups that are not consecutive.
 
+    `sparse` adds a second weight in compressed sparse rows: row `n` of it has `values[j]` in column `columns[j]` for
+    `row_offsets[n] ≤ j < row_offsets[n+1]`, columns ascending. There the dense weight is normally 0: these are the
+    single weights that a few bits represent badly (SpQR, Dettmers et al., 2023). `w` is the sum of the two.
+
     Accumulation and the bias are as in `ptq.linear`.
 
     Example:
@@ -86,6 +92,9 @@ def PTQ_WeightOnlyLinearOp : PTQ_Op<"weight_only_linear", [
   let arguments = (ins PTQ_FloatTensor:$x, 2DTensorOf<[I32]>:$weight, PTQ_FloatMatrix:$scales,
                        Optional<2DTensorOf<[I8]>>:$zero_points,
                        Optional<1DTensorOf<[I32]>>:$group_index,
+                       Optional<1DTensorOf<[I32]>>:$row_offsets,
+                       Optional<1DTensorOf<[I32]>>:$columns,
+                       Optional<PTQ_FloatVector>:$values,
                        Optional<PTQ_FloatVector>:$bias,
                        PTQ_SchemeAttr:$scheme,
                        OptionalAttr<StrAttr>:$layer,
@@ -93,7 +102,7 @@ def PTQ_WeightOnlyLinearOp : PTQ_Op<"weight_only_linear", [
   let results = (outs PTQ_FloatTensor:$y);
   let assemblyFormat = [{
     $x `,` $weight `,` $scales (`zero_points` $zero_points^)? (`group_index` $group_index^)?
-    (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
+    (`sparse` `(` $row_offsets^ `,` $columns `,` $values `)`)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
   let hasFolder = 1;
@@ -194,5 +203,7 @@ def PTQ_ObserveOp : PTQ_Op<"observe", [
 }
 
 include "PTQIntegerOps.td"
+include "PTQColumnOps.td"
+include "PTQLookupOps.td"
 
 #endif
