@@ -67,6 +67,9 @@ llvm::Error verifyLayer(const ScaledLayer &layer, int64_t channels) {
                                    static_cast<long long>(channels));
   if (llvm::Error error = verify(layer.scheme, layer.weight.rows, layer.weight.columns))
     return error;
+  if (layer.scheme.codebook != Codebook::Uniform)
+    return llvm::createStringError("scales are searched for weights rounded to integers, not to "
+                                   "the entries of a codebook");
   return checkFinite(layer.weight);
 }
 

@@ -11,6 +11,7 @@
 #include "OutputError.h"
 #include "RoundLanes.h"
 #include "RowTile.h"
+#include "SparseOutliers.h"
 #include "TensorParameters.h"
 #include "TileParameters.h"
 #include "ptq/Numerics/Rtn.h"
@@ -39,8 +40,10 @@ int64_t chunkRowsOf(int64_t rows) {
 struct Workspace {
   std::unique_ptr<float[]> values, t, scales, zeroPoints, clip, scratch;
   std::unique_ptr<int8_t[]> codes;
+  std::unique_ptr<uint8_t[]> outliers;
+  std::unique_ptr<float[]> kept;
 
-  Workspace(int64_t columns, int64_t lanes, int64_t groups, bool clipped,
+  Workspace(int64_t columns, int64_t lanes, int64_t groups, bool clipped, bool keepsOutliers,
             const GptqSchedule &schedule)
       : values(allocateLarge<float>(columns * lanes)),
         t(allocateLarge<float>(schedule.maxWindow * lanes)),
@@ -48,14 +51,16 @@ struct Workspace {
         zeroPoints(allocateLarge<float>(groups * lanes)),
         clip(clipped ? allocateLarge<float>(groups * lanes) : nullptr),
         scratch(allocateLarge<float>(std::max(schedule.maxSolve, schedule.groupSize) * tileRows)),
-        codes(allocateLarge<int8_t>(columns * lanes)) {}
+        codes(allocateLarge<int8_t>(columns * lanes)),
+        outliers(keepsOutliers ? allocateLarge<uint8_t>(columns * lanes) : nullptr),
+        kept(keepsOutliers ? allocateLarge<float>(columns * lanes) : nullptr) {}
 };
 
 /// One weight's quantization: what all chunks share, and their results.
 class GptqRun {
 public:
   GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
-          const GptqSchedule &schedule, ConstMatrix clip);
+          const GptqSchedule &schedule, ConstMatrix clip, SparseWeight outliers);
   void run();
 
   QuantizedWeight result;
@@ -67,6 +72,9 @@ private:
   void multiplyBefore(const Block &block, int64_t lanes, Workspace &space);
   void storeScales(int64_t first, int64_t rows, int64_t lanes, const Workspace &space);
   void loadClip(int64_t first, int64_t rows, int64_t lanes, Workspace &space);
+  std::vector<float> withoutOutliers() const;
+  void loadOutliers(int64_t first, int64_t rows, int64_t lanes, Workspace &space);
+  void storeOutliers(int64_t first, int64_t rows, int64_t lanes, const Workspace &space);
 
   ConstMatrix w, clip;
   const GramFactor &factor;
@@ -79,7 +87,7 @@ private:
 };
 
 GptqRun::GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
-                 const GptqSchedule &schedule, ConstMatrix clip)
+                 const GptqSchedule &schedule, ConstMatrix clip, SparseWeight outliers)
     : w(w), clip(clip), factor(factor), scheme(scheme), schedule(schedule) {
   result.rows = w.rows;
   result.columns = w.columns;
@@ -90,8 +98,12 @@ GptqRun::GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &sc
     positions[factor.permutation[p]] = static_cast<int32_t>(p);
   rowLosses.resize(w.rows, 0.0);
   bool perTensor = scheme.granularity == Granularity::PerTensor;
-  if (perTensor)
+  result.sparse = std::move(outliers);
+  if (perTensor && result.sparse.empty())
     tensor = computeTensorParameters(w, factor.dead, scheme);
+  else if (perTensor)
+    tensor = computeTensorParameters(ConstMatrix(withoutOutliers().data(), w.rows, w.columns),
+                                     factor.dead, scheme);
   result.scales.resize(scaleCount(scheme, w.rows, w.columns), tensor.scale);
   if (!scheme.symmetric)
     result.zeroPoints.resize(result.scales.size(), static_cast<int8_t>(tensor.zeroPoint));
@@ -118,6 +130,18 @@ GptqRun::GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &sc
   }
 }
 
+/// The weight with zeros for outliers.
+std::vector<float> GptqRun::withoutOutliers() const {
+  std::vector<float> dense(w.rows * w.columns);
+  const SparseWeight &sparse = result.sparse;
+  for (int64_t i = 0; i < w.rows; ++i) {
+    std::copy_n(w.row(i), w.columns, dense.begin() + i * w.columns);
+    for (int32_t j = sparse.rowOffsets[i]; j < sparse.rowOffsets[i + 1]; ++j)
+      dense[i * w.columns + sparse.columns[j]] = 0;
+  }
+  return dense;
+}
+
 void GptqRun::run() {
   int64_t chunkRows = chunkRowsOf(w.rows), lanes = roundUpToTile(std::min(chunkRows, w.rows));
   std::mutex mutex;
@@ -134,7 +158,7 @@ void GptqRun::run() {
     }
     if (!space)
       space = std::make_unique<Workspace>(w.columns, lanes, result.groups(), clip.data != nullptr,
-                                          schedule);
+                                          !result.sparse.empty(), schedule);
     runChunk(first, last, *space);
     std::lock_guard<std::mutex> lock(mutex);
     idle.push_back(std::move(space));
@@ -145,6 +169,7 @@ void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
   int64_t rows = last - first, lanes = roundUpToTile(rows);
   loadLanes(w.rowRange(first, last), positions, factor.dead, space.values.get(), lanes);
   loadClip(first, rows, lanes, space);
+  loadOutliers(first, rows, lanes, space);
   if (!schedule.live)
     computeStaticScales(lanes, space);
   for (const Block &block : schedule.blocks) {
@@ -158,6 +183,9 @@ void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
       tile.scales = space.scales.get() + lane;
       tile.zeroPoints = space.zeroPoints.get() + lane;
       tile.clip = space.clip ? space.clip.get() + lane : nullptr;
+      tile.outliers = space.outliers ? space.outliers.get() + block.begin * lanes + lane : nullptr;
+      tile.kept = space.kept ? space.kept.get() + block.begin * lanes + lane : nullptr;
+      tile.keptType = result.sparse.type;
       tile.losses = losses;
       tile.scratch = space.scratch.get();
       tile.stride = lanes;
@@ -170,6 +198,7 @@ void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
   storeCodes(space.codes.get(), lanes, positions, codes.rowRange(first, last));
   if (scheme.granularity != Granularity::PerTensor)
     storeScales(first, rows, lanes, space);
+  storeOutliers(first, rows, lanes, space);
 }
 
 /// Brings t of the block's columns up to date: t = E[:, <begin] R[<begin, columns], for all of the
@@ -197,9 +226,14 @@ void GptqRun::computeStaticScales(int64_t lanes, Workspace &space) {
   int64_t size = schedule.groupSize;
   for (int64_t g = 0; g < result.groups(); ++g)
     for (int64_t lane = 0; lane < lanes; lane += tileRows) {
-      for (int64_t c = 0; c < size; ++c)
-        std::copy_n(space.values.get() + groupColumns[g * size + c] * lanes + lane, tileRows,
-                    space.scratch.get() + c * tileRows);
+      for (int64_t c = 0; c < size; ++c) {
+        int64_t from = groupColumns[g * size + c] * lanes + lane;
+        float *to = space.scratch.get() + c * tileRows;
+        std::copy_n(space.values.get() + from, tileRows, to);
+        if (space.outliers)
+          for (int64_t l = 0; l < tileRows; ++l)
+            to[l] = space.outliers[from + l] ? 0.0f : to[l];
+      }
       computeTileParameters(space.scratch.get(), size, tileRows, scheme,
                             space.scales.get() + g * lanes + lane,
                             space.zeroPoints.get() + g * lanes + lane,
@@ -214,6 +248,26 @@ void GptqRun::loadClip(int64_t first, int64_t rows, int64_t lanes, Workspace &sp
   for (int64_t g = 0; g < result.groups(); ++g)
     for (int64_t i = 0; i < lanes; ++i)
       space.clip[g * lanes + i] = i < rows ? clip(first + i, originalGroup[g]) : 0.0f;
+}
+
+/// Marks the rows' outliers by position, rows in lanes.
+void GptqRun::loadOutliers(int64_t first, int64_t rows, int64_t lanes, Workspace &space) {
+  if (!space.outliers)
+    return;
+  const SparseWeight &sparse = result.sparse;
+  std::fill_n(space.outliers.get(), w.columns * lanes, 0);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int32_t j = sparse.rowOffsets[first + i]; j < sparse.rowOffsets[first + i + 1]; ++j)
+      space.outliers[positions[sparse.columns[j]] * lanes + i] = 1;
+}
+
+void GptqRun::storeOutliers(int64_t first, int64_t rows, int64_t lanes, const Workspace &space) {
+  if (!space.outliers)
+    return;
+  SparseWeight &sparse = result.sparse;
+  for (int64_t i = 0; i < rows; ++i)
+    for (int32_t j = sparse.rowOffsets[first + i]; j < sparse.rowOffsets[first + i + 1]; ++j)
+      sparse.values[j] = space.kept[positions[sparse.columns[j]] * lanes + i];
 }
 
 void GptqRun::storeScales(int64_t first, int64_t rows, int64_t lanes, const Workspace &space) {
@@ -281,7 +335,14 @@ llvm::Expected<GptqResult> quantizeGptq(ConstMatrix w, const GramFactor &factor,
     return llvm::createStringError("ranges are clipped for groups of consecutive channels, which "
                                    "rounding by activation order with live scales does not keep");
 
-  GptqRun run(w, factor, scheme, *schedule, clip);
+  if (!(options.outliers >= 0 && options.outliers <= 1))
+    return llvm::createStringError("outliers are a share of the weights, from 0 to 1");
+  SparseWeight outliers;
+  if (options.outliers > 0) {
+    outliers = chooseOutliers(w, factor, scheme, options.outliers);
+    outliers.type = options.outlierType;
+  }
+  GptqRun run(w, factor, scheme, *schedule, clip, std::move(outliers));
   run.run();
   GptqResult result;
   result.weight = std::move(run.result);
@@ -289,6 +350,8 @@ llvm::Expected<GptqResult> quantizeGptq(ConstMatrix w, const GramFactor &factor,
     result.loss += loss;
   if (options.computeErrors)
     computeErrors(w, factor, scheme, clip, run.rowLosses, options.errorRows, result);
+  if (scheme.doubleQuantization)
+    quantizeScales(result.weight);
   return result;
 }
 

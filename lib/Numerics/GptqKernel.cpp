@@ -5,11 +5,15 @@
 // it, several columns of t at a time in registers; then come the strip's own columns one by one,
 // each after those before it.
 //
+// A weight that stays in 16 bits is c in these 16 bits, which leaves next to no error; its code is
+// that of 0. For the scale of its group it is 0, which every range holds and every scale has
+// exactly.
+//
 // Live values of columns G: W[:, G] + Y, with Y R[G, G] = t. Y is found by forward substitution,
 // column by column, in the same strips.
 
 #include "GptqKernel.h"
-#include "RangeParameters.h"
+#include "Rounders.h"
 #include "TileParameters.h"
 #include <algorithm>
 
@@ -75,10 +79,46 @@ void accumulate(float *t, int64_t tStride, const float *e, int64_t eStride, cons
   accumulateStrip(t, tStride, e, eStride, triangle, width, begin, end, first, last);
 }
 
+/// A weight of one column that stays in 16 bits.
+struct KeptLane {
+  int64_t lane;
+  float weight, kept, loss;
+};
+
+/// The column's outliers, before it is rounded; returns how many there are.
+int64_t keepOutliers(const GptqTile &tile, int64_t j, float inverse, float diagonal,
+                     KeptLane *lanes) {
+  const uint8_t *outliers = tile.outliers + j * tile.stride;
+  int64_t count = 0;
+  for (int64_t l = 0; l < tileRows; ++l) {
+    if (!outliers[l])
+      continue;
+    float weight = tile.values[j * tile.stride + l], t = tile.t[j * tile.stride + l];
+    float kept = roundToShort(weight + t * inverse, tile.keptType);
+    float loss = t + (weight - kept) * diagonal;
+    lanes[count++] = {l, weight, kept, tile.losses[l] + loss * loss};
+  }
+  return count;
+}
+
+/// Puts them in the place of what rounding has made of these lanes.
+void putOutliers(const GptqTile &tile, int64_t j, int8_t zeroCode, const float *zeroPoints,
+                 const KeptLane *lanes, int64_t count) {
+  for (int64_t k = 0; k < count; ++k) {
+    const KeptLane &lane = lanes[k];
+    int64_t at = j * tile.stride + lane.lane;
+    tile.kept[at] = lane.kept;
+    tile.values[at] = lane.weight - lane.kept;
+    tile.codes[at] = static_cast<int8_t>(zeroCode + static_cast<int32_t>(zeroPoints[lane.lane]));
+    tile.losses[lane.lane] = lane.loss;
+  }
+}
+
 /// Rounds the columns [begin, end) of a block, whose t lacks only these columns themselves.
-PTQ_SIMD_CLONES
-void roundStrip(const GptqTile &tile, const float *triangle, int64_t width, const int32_t *groupAt,
-                int64_t begin, int64_t end, float minCode, float maxCode) {
+template <typename Rounder>
+PTQ_ALWAYS_INLINE void roundStripWith(Rounder rounder, const GptqTile &tile, const float *triangle,
+                                      int64_t width, const int32_t *groupAt, int64_t begin,
+                                      int64_t end) {
   const int64_t stride = tile.stride;
   for (int64_t j = begin; j < end; ++j) {
     const float *column = triangle + j * width;
@@ -90,16 +130,32 @@ void roundStrip(const GptqTile &tile, const float *triangle, int64_t width, cons
     float *__restrict values = tile.values + j * stride;
     float *__restrict losses = tile.losses;
     int8_t *__restrict codes = tile.codes + j * stride;
+    KeptLane keptLanes[tileRows];
+    int64_t keptCount = tile.outliers ? keepOutliers(tile, j, inverse, diagonal, keptLanes) : 0;
     for (int64_t l = 0; l < tileRows; ++l) {
-      float step =
-          roundToStep(values[l] + t[l] * inverse, scales[l], zeroPoints[l], minCode, maxCode);
-      codes[l] = static_cast<int8_t>(static_cast<int32_t>(step + zeroPoints[l]));
+      int32_t code;
+      float step = rounder.round(values[l] + t[l] * inverse, scales[l], zeroPoints[l], code);
+      codes[l] = static_cast<int8_t>(code);
       float e = values[l] - step * scales[l];
       values[l] = e;
       float loss = t[l] + e * diagonal; // (E R)[:, j]
       losses[l] += loss * loss;
     }
+    if (keptCount)
+      putOutliers(tile, j, rounder.zeroCode, zeroPoints, keptLanes, keptCount);
   }
+}
+
+PTQ_SIMD_CLONES
+void roundStrip(const UniformRounder &rounder, const GptqTile &tile, const float *triangle,
+                int64_t width, const int32_t *groupAt, int64_t begin, int64_t end) {
+  roundStripWith(rounder, tile, triangle, width, groupAt, begin, end);
+}
+
+PTQ_SIMD_CLONES
+void roundStripByTable(const CodebookRounder &rounder, const GptqTile &tile, const float *triangle,
+                       int64_t width, const int32_t *groupAt, int64_t begin, int64_t end) {
+  roundStripWith(rounder, tile, triangle, width, groupAt, begin, end);
 }
 
 /// One strip of forward substitution, on y = -Y: column c of y is t + y R of the columns before it,
@@ -138,6 +194,11 @@ void takeScales(const GptqSchedule &schedule, const ScaleStep &step, int64_t at,
     solveStrip(live, corner, width, begin, end);
   }
   addLive(live, tile.values + at * tile.stride, tile.stride, count);
+  if (tile.outliers)
+    for (int64_t c = 0; c < count; ++c)
+      for (int64_t l = 0; l < tileRows; ++l)
+        if (tile.outliers[(at + c) * tile.stride + l])
+          live[c * tileRows + l] = 0;
   for (int64_t group = step.firstGroup; group < step.lastGroup; ++group)
     computeTileParameters(live + (group * schedule.groupSize - step.at) * tileRows,
                           schedule.groupSize, tileRows, scheme, tile.scales + group * tile.stride,
@@ -145,15 +206,12 @@ void takeScales(const GptqSchedule &schedule, const ScaleStep &step, int64_t at,
                           tile.clip ? tile.clip + group * tile.stride : nullptr);
 }
 
-} // namespace
-
-void roundBlock(const GptqSchedule &schedule, const Block &block, const WeightScheme &scheme,
-                const GptqTile &tile) {
+/// Rounds the columns of a block, a strip at a time by roundColumns(begin, end).
+template <typename RoundColumns>
+void roundColumnsOf(const GptqSchedule &schedule, const Block &block, const WeightScheme &scheme,
+                    const GptqTile &tile, RoundColumns roundColumns) {
   const float *triangle = schedule.triangle(block);
   const int64_t width = block.width(), columns = block.end - block.begin, stride = tile.stride;
-  const int32_t *groupAt = schedule.groupAt.data() + block.begin;
-  const float minCode = static_cast<float>(scheme.minCode());
-  const float maxCode = static_cast<float>(scheme.maxCode());
 
   // t of columns before `ready` has taken in the block's columns [0, taken).
   int64_t ready = 0, taken = 0;
@@ -170,8 +228,27 @@ void roundBlock(const GptqSchedule &schedule, const Block &block, const WeightSc
       end = std::min(end, step->at - block.begin);
     accumulate(tile.t, stride, tile.values, stride, triangle, width, begin, end,
                begin < ready ? taken : 0, begin);
-    roundStrip(tile, triangle, width, groupAt, begin, end, minCode, maxCode);
+    roundColumns(begin, end);
   }
+}
+
+} // namespace
+
+void roundBlock(const GptqSchedule &schedule, const Block &block, const WeightScheme &scheme,
+                const GptqTile &tile) {
+  const float *triangle = schedule.triangle(block);
+  const int32_t *groupAt = schedule.groupAt.data() + block.begin;
+  if (scheme.codebook == Codebook::Uniform) {
+    UniformRounder rounder(scheme);
+    roundColumnsOf(schedule, block, scheme, tile, [&](int64_t begin, int64_t end) {
+      roundStrip(rounder, tile, triangle, block.width(), groupAt, begin, end);
+    });
+    return;
+  }
+  CodebookRounder rounder(scheme);
+  roundColumnsOf(schedule, block, scheme, tile, [&](int64_t begin, int64_t end) {
+    roundStripByTable(rounder, tile, triangle, block.width(), groupAt, begin, end);
+  });
 }
 
 } // namespace ptq::numerics

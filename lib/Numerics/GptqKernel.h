@@ -20,8 +20,12 @@ struct GptqTile {
   float *scales;     ///< [groups][stride]: out for the groups of the block's steps, else in.
   float *zeroPoints; ///< [groups][stride]
   const float *clip; ///< [groups][stride], or null: bounds of the ranges.
-  float *losses;     ///< [tileRows]: += the squares of E R in the block's columns.
-  float *scratch;    ///< [schedule.maxSolve][tileRows]
+  /// Null, or a nonzero byte for every weight that stays in 16 bits; these become `kept`.
+  const uint8_t *outliers;
+  float *kept;
+  ShortFloat keptType;
+  float *losses;  ///< [tileRows]: += the squares of E R in the block's columns.
+  float *scratch; ///< [schedule.maxSolve][tileRows]
   int64_t stride;
 };
 

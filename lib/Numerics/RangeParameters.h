@@ -6,6 +6,7 @@
 #define PTQ_LIB_NUMERICS_RANGEPARAMETERS_H
 
 #include "Simd.h"
+#include "ptq/Numerics/WeightScheme.h"
 #include <cfloat>
 
 namespace ptq::numerics {
@@ -14,7 +15,7 @@ namespace ptq::numerics {
 struct CodeRange {
   float minCode, maxCode;
   float steps;         ///< 2^b - 1
-  float symmetricSpan; ///< absmax / symmetricSpan is the symmetric scale.
+  float symmetricSpan; ///< absmax / symmetricSpan is the symmetric scale: 1 for a codebook.
   bool symmetric;
 
   CodeRange(unsigned bits, bool symmetric, bool full)
@@ -22,6 +23,12 @@ struct CodeRange {
         steps(float((1 << bits) - 1)),
         symmetricSpan(full ? float((1 << bits) - 1) / 2 : float((1 << (bits - 1)) - 1)),
         symmetric(symmetric) {}
+
+  explicit CodeRange(const WeightScheme &scheme)
+      : CodeRange(scheme.bits, scheme.symmetric, scheme.symmetricRange == SymmetricRange::Full) {
+    if (scheme.codebook != Codebook::Uniform)
+      symmetricSpan = 1.0f;
+  }
 };
 
 /// lo <= 0 <= hi, finite.

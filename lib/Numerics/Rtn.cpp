@@ -80,9 +80,13 @@ llvm::Expected<QuantizedWeight> quantizeRtn(ConstMatrix w, const WeightScheme &s
     return error;
   if (llvm::Error error = checkFinite(w))
     return error;
-  if (scheme.granularity != Granularity::PerTensor)
-    return roundToNearest(w, scheme, {}, clip);
-  return roundToNearest(w, scheme, computeTensorParameters(w, {}, scheme));
+  QuantizationParameters tensor;
+  if (scheme.granularity == Granularity::PerTensor)
+    tensor = computeTensorParameters(w, {}, scheme);
+  QuantizedWeight result = roundToNearest(w, scheme, tensor, clip);
+  if (scheme.doubleQuantization)
+    quantizeScales(result);
+  return result;
 }
 
 QuantizedWeight roundToNearest(ConstMatrix w, const WeightScheme &scheme,

@@ -4,7 +4,7 @@
 // branches: they become vector code.
 
 #include "TileParameters.h"
-#include "RangeParameters.h"
+#include "Rounders.h"
 #include <cmath>
 
 namespace ptq::numerics {
@@ -33,20 +33,19 @@ struct Lanes {
   alignas(64) float at[tileRows];
 };
 
-PTQ_ALWAYS_INLINE void accumulateLosses(const float *__restrict values, int64_t count,
-                                        int64_t stride, const CodeRange &codes,
-                                        const float *__restrict scales,
-                                        const float *__restrict zeroPoints,
-                                        const float *__restrict inverseExtents,
-                                        float *__restrict losses) {
-  const float minCode = codes.minCode, maxCode = codes.maxCode;
+template <typename Rounder>
+PTQ_ALWAYS_INLINE void
+accumulateLosses(Rounder rounder, const float *__restrict values, int64_t count, int64_t stride,
+                 const float *__restrict scales, const float *__restrict zeroPoints,
+                 const float *__restrict inverseExtents, float *__restrict losses) {
   Lanes sum;
   for (int64_t l = 0; l < tileRows; ++l)
     sum.at[l] = 0;
   for (int64_t c = 0; c < count; ++c)
     for (int64_t l = 0; l < tileRows; ++l) {
       float x = values[c * stride + l];
-      float q = roundToStep(x, scales[l], zeroPoints[l], minCode, maxCode) * scales[l];
+      int32_t code;
+      float q = rounder.round(x, scales[l], zeroPoints[l], code) * scales[l];
       sum.at[l] += power24(std::fabs(q - x) * inverseExtents[l]);
     }
   for (int64_t l = 0; l < tileRows; ++l)
@@ -86,14 +85,17 @@ void parametersTile(const float *__restrict lo, const float *__restrict hi, floa
 }
 
 PTQ_SIMD_CLONES
-void lossesTile(const float *values, int64_t count, int64_t stride, const CodeRange &codes,
+void lossesTile(const UniformRounder &rounder, const float *values, int64_t count, int64_t stride,
                 const float *scales, const float *zeroPoints, const float *inverseExtents,
                 float *losses) {
-  accumulateLosses(values, count, stride, codes, scales, zeroPoints, inverseExtents, losses);
+  accumulateLosses(rounder, values, count, stride, scales, zeroPoints, inverseExtents, losses);
 }
 
-CodeRange codeRange(const WeightScheme &scheme) {
-  return CodeRange(scheme.bits, scheme.symmetric, scheme.symmetricRange == SymmetricRange::Full);
+PTQ_SIMD_CLONES
+void lossesTileByTable(const CodebookRounder &rounder, const float *values, int64_t count,
+                       int64_t stride, const float *scales, const float *zeroPoints,
+                       const float *inverseExtents, float *losses) {
+  accumulateLosses(rounder, values, count, stride, scales, zeroPoints, inverseExtents, losses);
 }
 
 } // namespace
@@ -103,13 +105,18 @@ float inverseExtent(float lo, float hi) { return extentFactor(lo, hi); }
 void computeTileLosses(const float *values, int64_t count, int64_t stride,
                        const WeightScheme &scheme, const float *scales, const float *zeroPoints,
                        const float *inverseExtents, float *losses) {
-  lossesTile(values, count, stride, codeRange(scheme), scales, zeroPoints, inverseExtents, losses);
+  if (scheme.codebook == Codebook::Uniform)
+    lossesTile(UniformRounder(scheme), values, count, stride, scales, zeroPoints, inverseExtents,
+               losses);
+  else
+    lossesTileByTable(CodebookRounder(scheme), values, count, stride, scales, zeroPoints,
+                      inverseExtents, losses);
 }
 
 void computeTileParameters(const float *values, int64_t count, int64_t stride,
                            const WeightScheme &scheme, float *scales, float *zeroPoints,
                            const float *clip) {
-  CodeRange codes = codeRange(scheme);
+  CodeRange codes(scheme);
   Lanes lo, hi;
   rangeTile(values, count, stride, lo.at, hi.at);
   if (clip && !scheme.mse)
@@ -123,10 +130,11 @@ void computeTileParameters(const float *values, int64_t count, int64_t stride,
   Lanes inverseExtents, best, scale, zeroPoint, loss;
   for (int64_t l = 0; l < tileRows; ++l)
     inverseExtents.at[l] = extentFactor(lo.at[l], hi.at[l]);
-  lossesTile(values, count, stride, codes, scales, zeroPoints, inverseExtents.at, best.at);
+  computeTileLosses(values, count, stride, scheme, scales, zeroPoints, inverseExtents.at, best.at);
   for (int i = 1; i < mseCandidates; ++i) {
     parametersTile(lo.at, hi.at, mseShrink(i), codes, scale.at, zeroPoint.at);
-    lossesTile(values, count, stride, codes, scale.at, zeroPoint.at, inverseExtents.at, loss.at);
+    computeTileLosses(values, count, stride, scheme, scale.at, zeroPoint.at, inverseExtents.at,
+                      loss.at);
     for (int64_t l = 0; l < tileRows; ++l)
       if (loss.at[l] < best.at[l]) {
         best.at[l] = loss.at[l];

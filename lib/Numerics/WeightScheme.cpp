@@ -33,12 +33,31 @@ int64_t scaleCount(const WeightScheme &scheme, int64_t rows, int64_t columns) {
   return scheme.granularity == Granularity::PerTensor ? 1 : rows * groupsPerRow(scheme, columns);
 }
 
+static llvm::Error verifyCodebook(const WeightScheme &scheme) {
+  if (scheme.codebook == Codebook::Uniform) {
+    if (scheme.doubleQuantization)
+      return llvm::createStringError("scales are quantized themselves for NF4 only, not for "
+                                     "integers");
+    return llvm::Error::success();
+  }
+  if (scheme.bits != 4)
+    return llvm::createStringError("NF4 has 4 bits, not %u", scheme.bits);
+  if (!scheme.symmetric)
+    return llvm::createStringError("NF4 has no zero points: its scheme is symmetric");
+  if (scheme.granularity == Granularity::PerTensor)
+    return llvm::createStringError("NF4 scales blocks of a row: its granularity is group or "
+                                   "channel, not tensor");
+  return llvm::Error::success();
+}
+
 llvm::Error verify(const WeightScheme &scheme, int64_t rows, int64_t columns) {
   if (scheme.bits < 2 || scheme.bits > 8)
     return llvm::createStringError("cannot quantize to %u bits: weights take 2 to 8", scheme.bits);
   if (rows <= 0 || columns <= 0)
     return llvm::createStringError("cannot quantize an empty weight (%lld x %lld)",
                                    static_cast<long long>(rows), static_cast<long long>(columns));
+  if (llvm::Error error = verifyCodebook(scheme))
+    return error;
   if (scheme.granularity != Granularity::PerGroup)
     return llvm::Error::success();
   if (scheme.groupSize <= 0)

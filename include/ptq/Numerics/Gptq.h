@@ -33,6 +33,11 @@ struct GptqOptions {
   bool computeErrors = true;
   /// On how many rows, evenly spread, the errors are taken; 0 is all.
   int64_t errorRows = 256;
+  /// The share of weights, those whose rounding costs the output most, that stay in 16 bits as
+  /// QuantizedWeight::sparse (SpQR); 0 to 1. Their codes are those of 0, they do not count for
+  /// scales, and what follows makes up for what little their 16 bits leave.
+  double outliers = 0;
+  ShortFloat outlierType = ShortFloat::F16;
 };
 
 struct GptqResult {
@@ -52,6 +57,9 @@ struct GptqResult {
 ///
 /// The result has a groupIndex only if the factor's order is Activation, the scheme PerGroup and
 /// staticGroups off.
+///
+/// The scales are quantized in their turn (WeightScheme::doubleQuantization) at the end: loss and
+/// errors are those before.
 ///
 /// clip is that of quantizeRtn(): it bounds the ranges of live values as it does those of the
 /// weight, since corrections move single weights, not the range that serves the output best.

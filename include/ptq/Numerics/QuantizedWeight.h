@@ -5,14 +5,17 @@
 #ifndef PTQ_NUMERICS_QUANTIZEDWEIGHT_H
 #define PTQ_NUMERICS_QUANTIZEDWEIGHT_H
 
+#include "ptq/Numerics/DoubleQuantization.h"
 #include "ptq/Numerics/Matrix.h"
+#include "ptq/Numerics/SparseWeight.h"
 #include "ptq/Numerics/WeightScheme.h"
+#include <optional>
 #include <vector>
 
 namespace ptq::numerics {
 
-/// The value of element (i, j) is (codes[i, j] - zeroPoint) * scale, both taken at
-/// parameterIndex(i, j).
+/// The value of element (i, j) is (codes[i, j] - zeroPoint) * scale, or the codebook's entry for
+/// codes[i, j] times the scale, both taken at parameterIndex(i, j).
 struct QuantizedWeight {
   int64_t rows = 0;
   int64_t columns = 0;
@@ -26,6 +29,11 @@ struct QuantizedWeight {
   /// [columns], the group of each column, when groups are not consecutive columns (activation order
   /// with live group scales); else empty: the group of column j is j / groupSize.
   std::vector<int32_t> groupIndex;
+  /// With WeightScheme::doubleQuantization: what `scales`, which may then be 0 or below, were
+  /// dequantized from.
+  std::optional<QuantizedScales> quantizedScales;
+  /// Single weights that are kept beside the codes; the weight is the sum of both.
+  SparseWeight sparse;
 
   int64_t groups() const { return groupsPerRow(scheme, columns); }
   /// The group of a column; 0 unless the granularity is PerGroup.
@@ -40,7 +48,10 @@ struct QuantizedWeight {
   }
 };
 
-/// out[i, j] = (code - zero point) * scale. out has the weight's shape.
+/// Quantizes the scales of a weight and replaces them by what they have become.
+void quantizeScales(QuantizedWeight &weight);
+
+/// out[i, j] = (code - zero point) * scale, or entry * scale. out has the weight's shape.
 void dequantize(const QuantizedWeight &weight, MutableMatrix out);
 
 } // namespace ptq::numerics

@@ -5,6 +5,7 @@
 // -2^(b-1), like the codes):
 //   symmetric   s = 2 absmax / L (or absmax / (2^(b-1) - 1), see SymmetricRange), z = 0 (signed);
 //   asymmetric  [lo, hi] = [min(x, 0), max(x, 0)], s = (hi - lo) / L, z = round(-lo / s);
+//   codebook    s = absmax, whatever the codes;
 //   all zero    the range is [-1, 1];
 //   mse         of the ranges [p lo, p hi], p = 1 - i/100, i = 0..79, the first that minimizes
 //               sum |q(x) - x|^2.4 (Frantar et al., GPTQ, the reference implementation's search).
@@ -41,7 +42,8 @@ QuantizationParameters parametersOfRange(float lo, float hi, unsigned bits, bool
 /// The signed code of x: clamp(round(x / scale) + zeroPoint), ties to even.
 int32_t quantizeValue(float x, const QuantizationParameters &parameters, unsigned bits);
 
-/// Quantizes w (row-major, [output channels, input channels]) by rounding to nearest.
+/// Quantizes w (row-major, [output channels, input channels]) by rounding to nearest: to the nearest
+/// entry, the lower one of two, where the scheme has a codebook.
 /// clip, if it has data, is [rows, groups]: what bounds the range of each group's scale.
 /// Errors: those of verify() and verifyClip(), a NaN or an infinity in w (the message has its row
 /// and column).

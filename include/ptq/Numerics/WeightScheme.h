@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // How a weight [rows = output channels, columns = input channels] is quantized: bits, symmetry,
-// granularity, and how a range of values becomes a scale.
+// granularity, what codes stand for, and how a range of values becomes a scale.
 
 #ifndef PTQ_NUMERICS_WEIGHTSCHEME_H
 #define PTQ_NUMERICS_WEIGHTSCHEME_H
@@ -21,13 +21,22 @@ enum class Granularity { PerTensor, PerChannel, PerGroup };
 ///               (int8 absmax of SmoothQuant and LLM.int8, AWQ's symmetric scheme).
 enum class SymmetricRange { Full, Restricted };
 
+/// What a code q stands for, in units of the scale:
+///   Uniform  the integer q (less the zero point);
+///   NF4      the entry q + 8 of the 4-bit NormalFloat table (Codebook.h), from -1 to 1. The scale
+///            is the absmax of the block; symmetric, not per tensor.
+enum class Codebook { Uniform, NF4 };
+
 struct WeightScheme {
   unsigned bits = 4;     ///< 2 to 8.
   bool symmetric = true; ///< false: a zero point for each scale.
   Granularity granularity = Granularity::PerGroup;
   int64_t groupSize = 128; ///< Columns that share a scale; read for PerGroup only. Divides columns.
   bool mse = false;        ///< Search the range that minimizes sum |q - x|^2.4 (see Rtn.h).
-  SymmetricRange symmetricRange = SymmetricRange::Full; ///< Read when symmetric.
+  SymmetricRange symmetricRange = SymmetricRange::Full; ///< Read when symmetric and uniform.
+  Codebook codebook = Codebook::Uniform;
+  /// The scales themselves in 8 bits (DoubleQuantization.h). Not with Codebook::Uniform.
+  bool doubleQuantization = false;
 
   /// Codes are signed: [minCode(), maxCode()] = [-2^(b-1), 2^(b-1) - 1].
   int32_t minCode() const { return -(int32_t(1) << (bits - 1)); }
@@ -42,7 +51,8 @@ int64_t groupsPerRow(const WeightScheme &scheme, int64_t columns);
 int64_t scaleCount(const WeightScheme &scheme, int64_t rows, int64_t columns);
 
 /// An error unless the scheme can quantize a weight of rows x columns: bits out of [2, 8], an empty
-/// weight, a group size that does not divide the width (the message lists the sizes that do).
+/// weight, a group size that does not divide the width (the message lists the sizes that do), a
+/// codebook with another width, zero points or one scale for the whole tensor.
 llvm::Error verify(const WeightScheme &scheme, int64_t rows, int64_t columns);
 
 } // namespace ptq::numerics

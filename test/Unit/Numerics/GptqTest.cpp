@@ -26,6 +26,7 @@ struct Case {
   bool mse = false;
   bool deadColumns = false;
   SymmetricRange range = SymmetricRange::Full;
+  Codebook codebook = Codebook::Uniform;
 };
 
 std::string nameOf(const testing::TestParamInfo<Case> &info) { return info.param.name; }
@@ -56,6 +57,7 @@ TEST_P(GptqAgainstTextbook, SameIntegers) {
   problem.scheme.groupSize = c.groupSize;
   problem.scheme.mse = c.mse;
   problem.scheme.symmetricRange = c.range;
+  problem.scheme.codebook = c.codebook;
   problem.order = c.order;
   problem.staticGroups = c.staticGroups;
   problem.blockSize = c.blockSize;
@@ -141,6 +143,23 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"dead_columns_asymmetric", 128, 4, false, group, 32, none, false, 0, false, true},
         Case{"dead_columns_activation", 128, 4, false, group, 32, activation, true, 0, false,
              true}),
+    nameOf);
+
+constexpr auto full = SymmetricRange::Full;
+constexpr auto nf4 = Codebook::NF4;
+
+INSTANTIATE_TEST_SUITE_P(
+    Codebooks, GptqAgainstTextbook,
+    testing::Values(
+        Case{"g64", 192, 4, true, group, 64, none, false, 0, false, false, full, nf4},
+        Case{"g32_group_aware", 128, 4, true, group, 32, groupAware, false, 0, false, false, full,
+             nf4},
+        Case{"g32_activation", 128, 4, true, group, 32, activation, false, 0, false, false, full,
+             nf4},
+        Case{"static", 192, 4, true, group, 32, activation, true, 0, false, false, full, nf4},
+        Case{"channel", 160, 4, true, channel, 0, groupAware, false, 0, false, false, full, nf4},
+        Case{"dead_columns", 128, 4, true, group, 32, none, false, 0, false, true, full, nf4},
+        Case{"mse", 128, 4, true, group, 32, groupAware, false, 0, true, false, full, nf4}),
     nameOf);
 
 INSTANTIATE_TEST_SUITE_P(

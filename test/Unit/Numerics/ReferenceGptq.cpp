@@ -3,6 +3,7 @@
 // The textbook's GPTQ.
 
 #include "ReferenceGptq.h"
+#include "ptq/Numerics/Codebook.h"
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -100,6 +101,35 @@ struct Parameters {
 
 double tieDistance(double x) { return std::fabs(std::fabs(x - std::floor(x)) - 0.5); }
 
+struct Rounded {
+  int code; // unsigned
+  double value, margin;
+};
+
+/// x to the nearest code.
+Rounded roundTo(double x, const Parameters &p, const WeightScheme &scheme) {
+  x /= p.scale;
+  if (scheme.codebook != Codebook::Uniform) {
+    llvm::ArrayRef<float> table = codebookEntries(scheme.codebook);
+    int best = 0;
+    double nearest = std::fabs(x - table[0]), second = std::numeric_limits<double>::infinity();
+    for (int i = 1; i < int(table.size()); ++i) {
+      double distance = std::fabs(x - table[i]);
+      second = std::min(second, std::max(distance, nearest));
+      if (distance < nearest) {
+        nearest = distance;
+        best = i;
+      }
+    }
+    return {best, table[best] * p.scale, second - nearest};
+  }
+  int levels = (1 << scheme.bits) - 1;
+  double code = std::nearbyint(x) + p.zeroPoint;
+  double margin = code > -0.5 && code < levels + 0.5 ? tieDistance(x) : 0.5;
+  code = std::min(std::max(code, 0.0), double(levels));
+  return {int(code), (code - p.zeroPoint) * p.scale, margin};
+}
+
 Parameters parametersOf(std::vector<double> values, const WeightScheme &scheme) {
   int levels = (1 << scheme.bits) - 1;
   double lo = std::min(0.0, *std::min_element(values.begin(), values.end()));
@@ -116,6 +146,8 @@ Parameters parametersOf(std::vector<double> values, const WeightScheme &scheme) 
     Parameters p;
     bool restricted = scheme.symmetric && scheme.symmetricRange == SymmetricRange::Restricted;
     p.scale = (hi - lo) * shrink / (restricted ? levels - 1 : levels);
+    if (scheme.codebook != Codebook::Uniform)
+      p.scale = hi * shrink;
     double z = -lo * shrink / p.scale;
     p.zeroPoint = scheme.symmetric ? (levels + 1) / 2 : int(std::nearbyint(z));
     p.margin = scheme.symmetric ? 0.5 : tieDistance(z);
@@ -128,11 +160,8 @@ Parameters parametersOf(std::vector<double> values, const WeightScheme &scheme) 
   for (int i = 0; i < 80; ++i) {
     Parameters candidate = make(1 - i / 100.0);
     double loss = 0;
-    for (double x : values) {
-      double q = std::nearbyint(x / candidate.scale) + candidate.zeroPoint;
-      q = std::min(std::max(q, 0.0), double(levels));
-      loss += std::pow(std::fabs((q - candidate.zeroPoint) * candidate.scale - x), 2.4);
-    }
+    for (double x : values)
+      loss += std::pow(std::fabs(roundTo(x, candidate, scheme).value - x), 2.4);
     if (loss < bestLoss) {
       second = bestLoss;
       bestLoss = loss;
@@ -154,7 +183,7 @@ ReferenceResult referenceGptq(const ReferenceProblem &p) {
   bool perTensor = p.scheme.granularity == Granularity::PerTensor;
   int64_t size = perGroup ? p.scheme.groupSize : n, groups = n / size;
   bool live = perGroup && !p.staticGroups;
-  int levels = (1 << p.scheme.bits) - 1, half = (levels + 1) / 2;
+  int half = 1 << (p.scheme.bits - 1);
 
   std::vector<int> order = columnOrder(p);
   Matrix h = dampedGram(p), permuted(n, std::vector<double>(n));
@@ -224,12 +253,10 @@ ReferenceResult referenceGptq(const ReferenceProblem &p) {
         take(groupOf(i), std::vector<double>(from.begin() + i, from.begin() + i + size));
       }
       const Parameters &q = parameters[groupOf(i)];
-      double x = row[i] / q.scale, code = std::nearbyint(x) + q.zeroPoint;
-      if (code > -0.5 && code < levels + 0.5)
-        result.margins[r] = std::min(result.margins[r], tieDistance(x));
-      code = std::min(std::max(code, 0.0), double(levels));
-      double value = (code - q.zeroPoint) * q.scale;
-      result.codes[r * n + order[i]] = int(code) - half;
+      Rounded rounded = roundTo(row[i], q, p.scheme);
+      result.margins[r] = std::min(result.margins[r], rounded.margin);
+      double value = rounded.value;
+      result.codes[r * n + order[i]] = rounded.code - half;
       result.values[r * n + order[i]] = value;
       mDifference[r * n + order[i]] = original[r][i] - value;
       double error = (row[i] - value) / u[i][i];

@@ -55,6 +55,25 @@ TEST(WeightScheme, RejectsWhatCannotBe) {
   EXPECT_THAT(check(scheme, 1, 128), HasSubstr("per-channel"));
 }
 
+TEST(WeightScheme, CodebooksHaveTheirOwnTerms) {
+  WeightScheme scheme;
+  scheme.codebook = Codebook::NF4;
+  scheme.doubleQuantization = true;
+  EXPECT_EQ(check(scheme, 4, 256), "");
+  scheme.bits = 3;
+  EXPECT_THAT(check(scheme, 4, 256), HasSubstr("NF4 has 4 bits, not 3"));
+  scheme.bits = 4;
+  scheme.symmetric = false;
+  EXPECT_THAT(check(scheme, 4, 256), HasSubstr("no zero points"));
+  scheme.symmetric = true;
+  scheme.granularity = Granularity::PerTensor;
+  EXPECT_THAT(check(scheme, 4, 256), HasSubstr("not tensor"));
+  scheme.granularity = Granularity::PerChannel;
+  EXPECT_EQ(check(scheme, 4, 256), "");
+  scheme.codebook = Codebook::Uniform;
+  EXPECT_THAT(check(scheme, 4, 256), HasSubstr("for NF4 only"));
+}
+
 TEST(WeightScheme, Counts) {
   WeightScheme scheme;
   EXPECT_EQ(groupsPerRow(scheme, 512), 4);
