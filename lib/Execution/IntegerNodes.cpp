@@ -3,13 +3,14 @@
 // ptq.integer_linear and ptq.integer_batch_matmul: exact products of integers, then float
 // arithmetic in the order that the dialect gives, one rounding each:
 //
-//   y[m, n] = (Σ_g float(acc_g[m, n])·s_w[n, g])·s_x[m] + b[n],  acc_g = Σ_{k in g} (q[m, k] −
-//   z[m])·w[n, k]
+//   y[m, n] = (Σ_g float(acc_g[m, n])·s_w[n, g])·s_x[m] + Σ_j x_o[m, j]·w_o[n, j] + b[n],
+//   acc_g = Σ_{k in g} (q[m, k] − z[m])·w[n, k]
 //
 // The zero point is taken out of the sum, acc = Σ q·w − z·Σ w, which is the same modulo 2^32, and
 // the verifier sees to it that the result fits.
 //
 #include "Elements.h"
+#include "Gemm.h"
 #include "KernelExtraction.h"
 #include "LayerNodes.h"
 #include "ptq/IR/PTQ.h"
@@ -33,6 +34,8 @@ template <typename T> struct RightOperand {
   int64_t rows, columns, groups;
   ArrayRef<T> scales; ///< [rows, groups], or one for all.
   ArrayRef<T> bias;   ///< [rows], or empty.
+  /// [rows, o]: the weights of the columns that stay in floats, or empty.
+  ArrayRef<T> outliers;
   /// [rows, groups]: Σ_{k in g} b[n, k]; needed with zero points only.
   std::vector<int32_t> sums;
 
@@ -54,11 +57,14 @@ template <typename T> struct LeftOperand {
   int64_t rows;
   ArrayRef<T> scales;          ///< [rows], or one for all.
   ArrayRef<int8_t> zeroPoints; ///< Likewise, or empty.
+  ArrayRef<T> outliers;        ///< [rows, o]: the columns that stay in floats, or empty.
 
   LeftOperand slice(int64_t first, int64_t count, int64_t columns) const {
+    int64_t width = rows ? outliers.size() / rows : 0;
     return {codes + first * columns, count,
             scales.size() == 1 ? scales : scales.slice(first, count),
-            zeroPoints.size() <= 1 ? zeroPoints : zeroPoints.slice(first, count)};
+            zeroPoints.size() <= 1 ? zeroPoints : zeroPoints.slice(first, count),
+            outliers.slice(first * width, count * width)};
   }
 };
 } // namespace
@@ -75,6 +81,23 @@ static void addGroup(const int32_t *acc, const RightOperand<T> &b, int64_t g, in
     T product = static_cast<T>(static_cast<int32_t>(sum)) * b.scale(n, g);
     y[n] = isFirst ? product : y[n] + product;
   }
+}
+
+/// y[m, n] += Σ_j a[m, j]·b[n, j].
+template <typename T>
+static void addOutliers(ArrayRef<T> a, int64_t rows, ArrayRef<T> b, int64_t columns, T *y) {
+  int64_t width = a.size() / std::max<int64_t>(rows, 1);
+  GemmProblem problem;
+  problem.kindA = problem.kindB = problem.kindC = sizeof(T) == 8 ? FloatKind::F64 : FloatKind::F32;
+  problem.a = reinterpret_cast<const char *>(a.data());
+  problem.b = reinterpret_cast<const char *>(b.data());
+  problem.c = reinterpret_cast<char *>(y);
+  problem.m = {{rows, width, columns}};
+  problem.n = {{columns, width, 1}};
+  problem.k = {{width, 1, 1}};
+  problem.batch = {{0, 0, 0}};
+  problem.accumulate = true;
+  runGemm(std::move(problem));
 }
 
 /// y [m, n] for some rows of a; `sums` is room for as many rows of sums.
@@ -98,10 +121,16 @@ static void multiplyBlock(const LeftOperand<T> &a, const RightOperand<T> &b, int
       T *row = y + m * b.rows;
       for (int64_t n = 0; n != b.rows; ++n)
         row[n] *= scale;
-      if (!b.bias.empty())
-        for (int64_t n = 0; n != b.rows; ++n)
-          row[n] += b.bias[n];
     }
+  });
+  if (!a.outliers.empty())
+    addOutliers(a.outliers, a.rows, b.outliers, b.rows, y);
+  if (b.bias.empty())
+    return;
+  numerics::parallelFor(0, a.rows, rowsPerTask, [&](int64_t first, int64_t last) {
+    for (int64_t m = first; m != last; ++m)
+      for (int64_t n = 0; n != b.rows; ++n)
+        y[m * b.rows + n] += b.bias[n];
   });
 }
 
@@ -139,10 +168,11 @@ template <typename T> static std::vector<T> readScales(const Tensor &tensor) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// Scales, and zero points if there are any, of each token of some samples.
+/// Scales, and zero points and outliers if there are any, of each token of some samples.
 template <typename T> struct Tokens {
   std::vector<T> scales;
   std::vector<int8_t> zeroPoints;
+  std::vector<T> outliers;
 };
 
 class IntegerLinearNode : public Node {
@@ -159,7 +189,7 @@ private:
 
   IntegerLinearOp layer;
   ValueId weight, weightScales;
-  std::optional<ValueId> zeroPoints, bias;
+  std::optional<ValueId> zeroPoints, outliers, outlierWeights, bias;
   bool together = true;
 };
 } // namespace
@@ -169,6 +199,10 @@ IntegerLinearNode::IntegerLinearNode(IntegerLinearOp op, ValueTable &values)
       weightScales(values.id(op.getWeightScales())) {
   if (Value value = op.getXZeroPoints())
     zeroPoints = values.id(value);
+  if (Value value = op.getXOutliers()) {
+    outliers = values.id(value);
+    outlierWeights = values.id(op.getWeightOutliers());
+  }
   if (Value value = op.getBias())
     bias = values.id(value);
   for (Value operand : op->getOperands())
@@ -177,8 +211,9 @@ IntegerLinearNode::IntegerLinearNode(IntegerLinearOp op, ValueTable &values)
 }
 
 void IntegerLinearNode::setInvariance(llvm::function_ref<bool(ValueId)> isInvariant) {
-  bool sharesWeight =
-      isInvariant(weight) && isInvariant(weightScales) && (!bias || isInvariant(*bias));
+  bool sharesWeight = isInvariant(weight) && isInvariant(weightScales) &&
+                      (!bias || isInvariant(*bias)) &&
+                      (!outlierWeights || isInvariant(*outlierWeights));
   together = sharesWeight && !llvm::all_of(reads, isInvariant);
 }
 
@@ -205,6 +240,13 @@ template <typename T> llvm::Error IntegerLinearNode::addTokens(Frame &frame, Tok
     if (zeroPoints)
       to.zeroPoints.push_back(zeros[perTensor ? 0 : i]);
   }
+  if (outliers) {
+    const Tensor &stored = frame.tensor(*outliers);
+    if (stored.type.getShape().drop_back() != x.type.getShape().drop_back() ||
+        stored.type.getShape().back() != frame.tensor(*outlierWeights).type.getShape().back())
+      return errorAt(op, "has outliers of another shape than its activation and their weights");
+    llvm::append_range(to.outliers, readScales<T>(stored));
+  }
   return llvm::Error::success();
 }
 
@@ -219,11 +261,13 @@ template <typename T> llvm::Error IntegerLinearNode::evaluate(ArrayRef<Frame *> 
     unpacked = numerics::unpackCodes(stored.as<uint32_t>(), out, in, scheme.getBits());
     codes = unpacked.data();
   }
-  std::vector<T> scales = readScales<T>(frame.written(weightScales)), biases;
+  std::vector<T> scales = readScales<T>(frame.written(weightScales)), biases, wide;
   if (bias)
     biases = readScales<T>(frame.written(*bias));
-  RightOperand<T> right{codes,  out,    in, std::max<int64_t>(1, scheme.getGroupsPerRow(in)),
-                        scales, biases, {}};
+  if (outlierWeights)
+    wide = readScales<T>(frame.written(*outlierWeights));
+  RightOperand<T> right{codes,  out,    in,   std::max<int64_t>(1, scheme.getGroupsPerRow(in)),
+                        scales, biases, wide, {}};
   if (zeroPoints)
     right.computeSums();
 
@@ -242,7 +286,7 @@ template <typename T> llvm::Error IntegerLinearNode::evaluate(ArrayRef<Frame *> 
     } while (sameShapes && next != frames.size() && frames[next]->tensor(reads[0]).data == end);
     LeftOperand<T> left{reinterpret_cast<const int8_t *>(start),
                         static_cast<int64_t>(tokens.scales.size()), tokens.scales,
-                        tokens.zeroPoints};
+                        tokens.zeroPoints, tokens.outliers};
     multiply(left, right, declared.getElementType(),
              const_cast<char *>(frames[first]->tensor(writes[0]).data), frame);
   }
@@ -300,8 +344,9 @@ template <typename T> llvm::Error IntegerBatchMatmulNode::evaluate(Frame &frame)
     return scales.size() == 1 ? scales : scales.slice(i * tokens, tokens);
   };
   for (int64_t i = 0; i != batch; ++i) {
-    LeftOperand<T> left{a.as<int8_t>().data() + i * m * k, m, part(scalesA, i, m), {}};
-    RightOperand<T> right{b.as<int8_t>().data() + i * n * k, n, k, 1, part(scalesB, i, n), {}, {}};
+    LeftOperand<T> left{a.as<int8_t>().data() + i * m * k, m, part(scalesA, i, m), {}, {}};
+    RightOperand<T> right{
+        b.as<int8_t>().data() + i * n * k, n, k, 1, part(scalesB, i, n), {}, {}, {}};
     multiply(left, right, type.getElementType(), y + i * m * n * width, frame);
   }
   return llvm::Error::success();

@@ -145,6 +145,13 @@ llvm::Expected<Tensor> LayerNode::getWeight(Frame &frame) {
         return errorAt(op, "group_index[" + Twine(column) + "] is " + Twine(group) +
                                ", there are " + Twine(groups) + " groups");
   }
+  if (layer.getRowOffsets()) {
+    weight.sparse.rowOffsets = integers(layer.getRowOffsets()).as<int32_t>().vec();
+    weight.sparse.columns = integers(layer.getColumns()).as<int32_t>().vec();
+    weight.sparse.values = floats(layer.getValues());
+    if (llvm::Error invalid = numerics::verify(weight.sparse, out, in))
+      return errorAt(op, toString(std::move(invalid)));
+  }
   std::shared_ptr<char> memory = frame.allocateTemporary(in * out * sizeof(float));
   numerics::dequantize(weight,
                        numerics::MutableMatrix(reinterpret_cast<float *>(memory.get()), out, in));

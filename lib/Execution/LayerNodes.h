@@ -56,6 +56,10 @@ NodePtr makeQuantizeNode(mlir::Operation *op, ValueTable &values);
 NodePtr makeActivationNode(mlir::Operation *op, ValueTable &values);
 /// ptq.integer_linear and ptq.integer_batch_matmul:
 NodePtr makeIntegerNode(mlir::Operation *op, ValueTable &values);
+/// ptq.outlier_columns, ptq.select_columns, ptq.drop_columns and ptq.clear_columns:
+NodePtr makeColumnNode(mlir::Operation *op, ValueTable &values);
+/// ptq.lookup_dequantize:
+NodePtr makeLookupNode(mlir::Operation *op, ValueTable &values);
 
 } // namespace ptq::execution
 

@@ -37,6 +37,10 @@ static NodePtr makeNode(Operation *op, ValueTable &values) {
     return node;
   if (NodePtr node = makeIntegerNode(op, values))
     return node;
+  if (NodePtr node = makeColumnNode(op, values))
+    return node;
+  if (NodePtr node = makeLookupNode(op, values))
+    return node;
   if (NodePtr node = makeSoftmaxNode(op, values))
     return node;
   if (NodePtr node = makeRuntimeCallNode(op, values))

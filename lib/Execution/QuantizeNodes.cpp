@@ -13,12 +13,16 @@
 #include "LayerNodes.h"
 #include "ptq/IR/PTQ.h"
 #include "ptq/Numerics/ActivationRounding.h"
+#include "ptq/Numerics/Threads.h"
 
 #include <cmath>
 
 using namespace mlir;
 
 namespace ptq::execution {
+
+/// Rows of about this many elements are one task.
+static constexpr int64_t elementsPerTask = 1 << 14;
 
 namespace {
 /// Which scale an element has: parameter(row, column) for rows of the last dimension.
@@ -86,6 +90,8 @@ public:
   llvm::Error run(ArrayRef<Frame *> frames) override;
 
 private:
+  bool isRows(const Tensor &from, const Tensor &scales, RankedTensorType to) const;
+
   SchemeAttr scheme;
 };
 } // namespace
@@ -190,6 +196,28 @@ DequantizeNode::DequantizeNode(DequantizeOp op, ValueTable &values)
   writes = {values.id(op.getX())};
 }
 
+/// Rows of 8-bit integers with one scale each become float32: what is read of an embedding table or
+/// a KV cache.
+bool DequantizeNode::isRows(const Tensor &from, const Tensor &scales, RankedTensorType to) const {
+  Granularity granularity = scheme.getGranularity();
+  return from.type.getElementType().isInteger(8) && scales.type.getElementType().isF32() &&
+         to.getElementType().isF32() && granularity != Granularity::PerGroup &&
+         (granularity != Granularity::PerChannel || to.getRank() > 1);
+}
+
+static void dequantizeRows(const ScaleIndex &index, ArrayRef<int8_t> codes, ArrayRef<float> scales,
+                           float *to) {
+  int64_t columns = index.columns;
+  int64_t grain = std::max<int64_t>(1, elementsPerTask / std::max<int64_t>(columns, 1));
+  numerics::parallelFor(0, index.rows, grain, [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row != last; ++row) {
+      float scale = scales[index(row, 0)];
+      for (int64_t i = row * columns, end = i + columns; i != end; ++i)
+        to[i] = float(codes[i]) * scale;
+    }
+  });
+}
+
 llvm::Error DequantizeNode::run(ArrayRef<Frame *> frames) {
   Frame &frame = *frames.front();
   Tensor from = frame.written(reads[0]), scales = frame.written(reads[1]);
@@ -200,6 +228,11 @@ llvm::Error DequantizeNode::run(ArrayRef<Frame *> frames) {
   ScaleIndex index(scheme, from.type.getShape());
   if (llvm::Error error = checkScales(index, scales, zeros ? &*zeros : nullptr))
     return error;
+  if (!zeros && isRows(from, scales, type)) {
+    dequantizeRows(index, from.as<int8_t>(), scales.as<float>(),
+                   reinterpret_cast<float *>(frame.allocate(writes[0], type)));
+    return llvm::Error::success();
+  }
   std::vector<int64_t> codes = readIntegers(from), z;
   if (zeros)
     z = readIntegers(*zeros);

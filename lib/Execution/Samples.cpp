@@ -2,6 +2,9 @@
 
 #include "ptq/Execution/Samples.h"
 
+#include "ptq/IR/PTQ.h"
+#include "ptq/Numerics/ActivationRounding.h"
+
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -106,6 +109,41 @@ static std::string toText(DType dtype, ArrayRef<int64_t> shape) {
   return text;
 }
 
+/// Floats as symmetric integers, and the scales of their rows.
+static std::pair<Tensor, Tensor> quantizeRows(const Tensor &floats, unsigned bits, Type integers,
+                                              Type scaleType) {
+  ArrayRef<int64_t> shape = floats.type.getShape();
+  int64_t columns = shape.back(), rows = columns ? floats.numElements() / columns : 0;
+  std::vector<float> values(floats.numElements()), scales(rows);
+  convertToFloat(floats, values);
+  std::vector<int8_t> codes(values.size());
+  numerics::ConstMatrix matrix(values.data(), rows, columns);
+  numerics::ActivationScheme scheme{bits, /*symmetric=*/true};
+  numerics::computeTokenParameters(matrix, {}, scheme, scales, {});
+  numerics::quantizeActivations(matrix, {}, scheme, scales, {},
+                                numerics::MatrixRef<int8_t>(codes.data(), rows, columns));
+  auto bytes = [](const auto &data) {
+    return ArrayRef(reinterpret_cast<const char *>(data.data()), data.size() * sizeof(data[0]));
+  };
+  return {copyToTensor(RankedTensorType::get(shape, integers), bytes(codes)),
+          copyToTensor(RankedTensorType::get(shape.drop_back(), scaleType), bytes(scales))};
+}
+
+/// The scheme of an int8 argument whose scales, in float32, are the next one, if files may have the
+/// floats it is made of.
+static SchemeAttr quantizedInput(func::FuncOp function, unsigned index) {
+  auto scheme = function.getArgAttrOfType<SchemeAttr>(index, kQuantizedInputAttr);
+  if (!scheme || !scheme.getSymmetric() || scheme.getGranularity() != Granularity::PerToken ||
+      index + 1 == function.getNumArguments())
+    return {};
+  auto codes = dyn_cast<RankedTensorType>(function.getArgumentTypes()[index]);
+  auto scales = dyn_cast<RankedTensorType>(function.getArgumentTypes()[index + 1]);
+  bool fits = codes && scales && codes.getElementType().isInteger(8) &&
+              scales.getElementType().isF32() && codes.getRank() == scales.getRank() + 1 &&
+              scales.getShape() == codes.getShape().drop_back();
+  return fits ? scheme : SchemeAttr();
+}
+
 llvm::Expected<SampleSet> SampleSet::open(func::FuncOp function,
                                           std::shared_ptr<const checkpoint::Checkpoint> parameters,
                                           std::shared_ptr<const checkpoint::Checkpoint> inputs) {
@@ -113,7 +151,13 @@ llvm::Expected<SampleSet> SampleSet::open(func::FuncOp function,
   std::optional<int64_t> stacked;
   std::string stackedName;
   std::vector<std::string> problems;
+  std::optional<Argument> scales; // Of the argument before.
   for (unsigned index = 0; index != function.getNumArguments(); ++index) {
+    if (scales) {
+      set.arguments.push_back(std::move(*scales));
+      scales.reset();
+      continue;
+    }
     std::string name = getArgumentName(function, index);
     bool isParameter = static_cast<bool>(function.getArgAttr(index, "ptq.parameter"));
     auto type = dyn_cast<RankedTensorType>(function.getArgumentTypes()[index]);
@@ -136,7 +180,10 @@ llvm::Expected<SampleSet> SampleSet::open(func::FuncOp function,
     ArrayRef<int64_t> shape = found->info->shape;
     bool single = matches(type, shape);
     bool many = !single && !isParameter && !shape.empty() && matches(type, shape.drop_front());
-    if (!isSameType(found->info->dtype, type.getElementType()) || (!single && !many)) {
+    SchemeAttr scheme = quantizedInput(function, index);
+    bool isQuantized = scheme && isFloat(found->info->dtype) && (single || many) && !shape.empty();
+    if ((!isQuantized && !isSameType(found->info->dtype, type.getElementType())) ||
+        (!single && !many)) {
       std::string problem;
       llvm::raw_string_ostream(problem)
           << "'" << name << "' is " << toText(found->info->dtype, shape) << ", the function takes "
@@ -155,6 +202,18 @@ llvm::Expected<SampleSet> SampleSet::open(func::FuncOp function,
     }
     auto sampleType =
         RankedTensorType::get(many ? shape.drop_front() : shape, type.getElementType());
+    if (isQuantized) {
+      Type stored = getElementType(found->info->dtype, function.getContext());
+      Tensor floats = copyToTensor(RankedTensorType::get(shape, stored), found->data);
+      auto [codes, rowScales] = quantizeRows(floats, scheme.getBits(), type.getElementType(),
+                                             Float32Type::get(function.getContext()));
+      codes.type = sampleType;
+      rowScales.type =
+          RankedTensorType::get(sampleType.getShape().drop_back(), rowScales.type.getElementType());
+      set.arguments.push_back({std::move(codes), many});
+      scales = Argument{std::move(rowScales), many};
+      continue;
+    }
     int64_t width = *elementBytes(type.getElementType());
     Tensor tensor{sampleType, found->data.data(), found->owner};
     if (reinterpret_cast<uintptr_t>(found->data.data()) % width != 0)

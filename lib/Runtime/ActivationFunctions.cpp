@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Activations to integers; lib/Numerics/ActivationRounding has the arithmetic.
+// Activations to integers, and which columns stay floats; lib/Numerics/ActivationRounding and
+// OutlierColumns have the arithmetic.
 
 #include "Functions.h"
 #include "ptq/Checkpoint/Float16.h"
 #include "ptq/Numerics/ActivationRounding.h"
+#include "ptq/Numerics/OutlierColumns.h"
 #include "ptq/Numerics/Threads.h"
 #include "ptq/Runtime/Runtime.h"
 
@@ -92,6 +94,16 @@ llvm::Error scaleChannels(llvm::ArrayRef<Argument> arguments, Allocator allocate
       for (int64_t k = 0; k < x.columns; ++k)
         y[i * x.columns + k] = x(i, k) * scales[k];
   });
+  return llvm::Error::success();
+}
+
+llvm::Error outlierColumns(llvm::ArrayRef<Argument> arguments, Allocator allocate) {
+  if (llvm::Error error = checkSize("thresholds", arguments[1], {1}))
+    return error;
+  std::vector<int32_t> columns =
+      numerics::findOutlierColumns(matrixOf<float>(arguments[0]), arguments[1].as<float>().front());
+  int64_t count = columns.size();
+  llvm::copy(columns, static_cast<int32_t *>(allocate(0, {count})));
   return llvm::Error::success();
 }
 

@@ -16,19 +16,25 @@ namespace ptq::runtime {
 
 static constexpr int64_t rowsPerTask = 64;
 
-/// y = x·Wᵀ + b.
-static llvm::Error multiply(numerics::ConstMatrix x, numerics::ConstMatrix weight,
-                            const Argument &bias, Allocator allocate) {
+llvm::Error multiplyFloats(numerics::ConstMatrix x, numerics::ConstMatrix weight, float beta,
+                           float *y) {
   if (weight.columns != x.columns)
     return llvm::createStringError("weight has " + llvm::Twine(weight.columns) +
                                    " columns, the activation " + llvm::Twine(x.columns));
-  if (llvm::Error error = checkSize("biases", bias, {weight.rows, 0}))
-    return error;
   if (std::max({x.rows, x.columns, weight.rows}) > std::numeric_limits<blasint>::max())
     return llvm::createStringError("the matrices are too large for BLAS");
+  if (x.rows != 0 && weight.rows != 0 && x.columns != 0)
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, x.rows, weight.rows, x.columns, 1.0f,
+                x.data, x.columns, weight.data, x.columns, beta, y, weight.rows);
+  return llvm::Error::success();
+}
+
+/// y = x·Wᵀ + b.
+static llvm::Error multiply(numerics::ConstMatrix x, numerics::ConstMatrix weight,
+                            const Argument &bias, Allocator allocate) {
+  if (llvm::Error error = checkSize("biases", bias, {weight.rows, 0}))
+    return error;
   auto *y = static_cast<float *>(allocate(0, {x.rows, weight.rows}));
-  if (x.rows == 0 || weight.rows == 0)
-    return llvm::Error::success();
   llvm::ArrayRef<float> start = bias.as<float>();
   if (x.columns == 0 || !start.empty())
     numerics::parallelFor(0, x.rows, rowsPerTask, [&](int64_t first, int64_t last) {
@@ -38,11 +44,7 @@ static llvm::Error multiply(numerics::ConstMatrix x, numerics::ConstMatrix weigh
         else
           std::copy(start.begin(), start.end(), y + i * weight.rows);
     });
-  if (x.columns != 0)
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, x.rows, weight.rows, x.columns, 1.0f,
-                x.data, x.columns, weight.data, x.columns, start.empty() ? 0.0f : 1.0f, y,
-                weight.rows);
-  return llvm::Error::success();
+  return multiplyFloats(x, weight, start.empty() ? 0.0f : 1.0f, y);
 }
 
 llvm::Error linear(llvm::ArrayRef<Argument> arguments, Allocator allocate) {
@@ -52,10 +54,10 @@ llvm::Error linear(llvm::ArrayRef<Argument> arguments, Allocator allocate) {
 
 llvm::Error weightOnlyLinear(llvm::ArrayRef<Argument> arguments, Allocator allocate) {
   const Argument &words = arguments[1], &scales = arguments[2], &zeroPoints = arguments[3],
-                 &groupIndex = arguments[4];
+                 &groupIndex = arguments[4], &bias = arguments[8];
   numerics::ConstMatrix x = matrixOf<float>(arguments[0]);
   int64_t rows = words.shape[0], columns = x.columns, groups = scales.shape[1];
-  int32_t bits = arguments[6].scalar;
+  int32_t bits = arguments[9].scalar;
   if (llvm::Error error = checkBits(bits, 8))
     return error;
   if (llvm::Error error =
@@ -88,9 +90,14 @@ llvm::Error weightOnlyLinear(llvm::ArrayRef<Argument> arguments, Allocator alloc
   weight.scales = scales.as<float>().vec();
   weight.zeroPoints = zeroPoints.as<int8_t>().vec();
   weight.groupIndex = groupIndex.as<int32_t>().vec();
+  weight.sparse.rowOffsets = arguments[5].as<int32_t>().vec();
+  weight.sparse.columns = arguments[6].as<int32_t>().vec();
+  weight.sparse.values = arguments[7].as<float>().vec();
+  if (llvm::Error error = numerics::verify(weight.sparse, rows, columns))
+    return error;
   std::vector<float> dense(rows * columns);
   numerics::dequantize(weight, numerics::MutableMatrix(dense.data(), rows, columns));
-  return multiply(x, numerics::ConstMatrix(dense.data(), rows, columns), arguments[5], allocate);
+  return multiply(x, numerics::ConstMatrix(dense.data(), rows, columns), bias, allocate);
 }
 
 } // namespace ptq::runtime

@@ -17,14 +17,19 @@ static constexpr Type quantizeOperands[] = {f32x2, f32x1, f32x1, i8x1, scalar};
 static constexpr Type quantizeResults[] = {i8x2};
 static constexpr Type dynamicQuantizeOperands[] = {f32x2, f32x1, scalar, scalar, scalar, scalar};
 static constexpr Type dynamicQuantizeResults[] = {i8x2, f32x1, i8x1};
-static constexpr Type integerLinearOperands[] = {i8x2, f32x1, i8x1, i8x2, f32x2, f32x1};
-static constexpr Type integerLinearPackedOperands[] = {i8x2,  f32x1, i8x1,  i32x2,
-                                                       f32x2, f32x1, scalar};
+static constexpr Type integerLinearOperands[] = {i8x2,  f32x1, i8x1,  i8x2,
+                                                 f32x2, f32x2, f32x2, f32x1};
+static constexpr Type integerLinearPackedOperands[] = {i8x2,  f32x1, i8x1,  i32x2, f32x2,
+                                                       f32x2, f32x2, f32x1, scalar};
 static constexpr Type integerBatchMatmulOperands[] = {i8x3, f32x1, i8x3, f32x1};
 static constexpr Type batchResults[] = {f32x3};
-static constexpr Type weightOnlyLinearOperands[] = {f32x2, i32x2, f32x2, i8x2,
-                                                    i32x1, f32x1, scalar};
+static constexpr Type weightOnlyLinearOperands[] = {f32x2, i32x2, f32x2, i8x2,  i32x1,
+                                                    i32x1, i32x1, f32x1, f32x1, scalar};
 static constexpr Type linearOperands[] = {f32x2, f32x2, f32x1};
+static constexpr Type lookupDequantizeOperands[] = {i32x2,  f32x1,  f32x2, f32x1,
+                                                    scalar, scalar, scalar};
+static constexpr Type outlierColumnsOperands[] = {f32x2, f32x1};
+static constexpr Type outlierColumnsResults[] = {i32x1};
 static constexpr Type scaleChannelsOperands[] = {f32x2, f32x1};
 static constexpr Type matrixResults[] = {f32x2};
 
@@ -37,6 +42,8 @@ static constexpr Function table[] = {
     {"ptq_rt_integer_batch_matmul", integerBatchMatmulOperands, batchResults, integerBatchMatmul},
     {"ptq_rt_weight_only_linear", weightOnlyLinearOperands, matrixResults, weightOnlyLinear},
     {"ptq_rt_linear", linearOperands, matrixResults, linear},
+    {"ptq_rt_lookup_dequantize", lookupDequantizeOperands, matrixResults, lookupDequantize},
+    {"ptq_rt_outlier_columns", outlierColumnsOperands, outlierColumnsResults, outlierColumns},
     {"ptq_rt_scale_channels", scaleChannelsOperands, matrixResults, scaleChannels},
 };
 

@@ -2,10 +2,12 @@
 //
 // Products of integers with scales:
 //
-//   y[m, n] = (Σ_g float(Σ_{k in g} (x[m, k] − z[m])·w[n, k])·s_w[n, g])·s_x[m] + b[n]
+//   y[m, n] = (Σ_g float(Σ_{k in g} (x[m, k] − z[m])·w[n, k])·s_w[n, g])·s_x[m]
+//             + Σ_j x_o[m, j]·w_o[n, j] + b[n]
 //
 // The inner sum is Σ x·w − z·Σ w, exact in 32 bits; the rest is in float32 in the order written,
-// each operation rounded. A block of rows at a time, so that sums and results stay in the cache.
+// each operation rounded. A block of rows at a time, so that sums and results stay in the cache;
+// the columns that stay in floats are one product of all rows after it.
 
 #include "Functions.h"
 #include "ptq/Numerics/IntegerMatmul.h"
@@ -33,12 +35,11 @@ struct Left {
   }
 };
 
-/// w [N, K] with scales for each row and group, or one for all; no bias is zeros.
+/// w [N, K] with scales for each row and group, or one for all.
 struct Right {
   numerics::MatrixRef<const int8_t> codes;
   llvm::ArrayRef<float> scales;
   int64_t groups;
-  llvm::ArrayRef<float> bias;
 
   int64_t width() const { return codes.columns / groups; }
   numerics::MatrixRef<const int8_t> group(int64_t g) const {
@@ -97,12 +98,21 @@ static void multiply(const Left &x, const Right &w, float *y) {
           float scale = x.scale(first + m);
           for (int64_t n = 0; n < columns; ++n)
             to[n] *= scale;
-          for (int64_t n = 0; n < static_cast<int64_t>(w.bias.size()); ++n)
-            to[n] += w.bias[n];
         }
       });
     }
   }
+}
+
+/// y [rows, bias.size()] += b, if there is one.
+static void addBias(float *y, int64_t rows, llvm::ArrayRef<float> bias) {
+  if (bias.empty())
+    return;
+  numerics::parallelFor(0, rows, rowsPerTask, [&](int64_t begin, int64_t end) {
+    for (float *row = y + begin * bias.size(); begin < end; ++begin, row += bias.size())
+      for (size_t n = 0; n < bias.size(); ++n)
+        row[n] += bias[n];
+  });
 }
 
 /// A sum of `depth` products must fit in 32 bits.
@@ -118,7 +128,7 @@ static llvm::Error checkDepth(int64_t depth) {
 static llvm::Error integerLinear(llvm::ArrayRef<Argument> arguments,
                                  numerics::MatrixRef<const int8_t> weight, Allocator allocate) {
   const Argument &scales = arguments[1], &zeroPoints = arguments[2], &weightScales = arguments[4],
-                 &bias = arguments[5];
+                 &outliers = arguments[5], &weightOutliers = arguments[6], &bias = arguments[7];
   numerics::MatrixRef<const int8_t> x = matrixOf<int8_t>(arguments[0]);
   if (weight.columns != x.columns)
     return llvm::createStringError("weight has " + llvm::Twine(weight.columns) +
@@ -139,9 +149,23 @@ static llvm::Error integerLinear(llvm::ArrayRef<Argument> arguments,
     return error;
   if (llvm::Error error = checkSize("biases", bias, {weight.rows, 0}))
     return error;
+  int64_t wide = weightOutliers.shape[1];
+  if (outliers.shape[1] != wide)
+    return llvm::createStringError("weight has " + llvm::Twine(wide) +
+                                   " outlier columns, the activation " +
+                                   llvm::Twine(outliers.shape[1]));
+  if (llvm::Error error = checkSize("outliers", outliers, {x.rows * wide}))
+    return error;
+  if (llvm::Error error = checkSize("outliers of the weight", weightOutliers, {weight.rows * wide}))
+    return error;
+  auto *y = static_cast<float *>(allocate(0, {x.rows, weight.rows}));
   multiply({x, scales.as<float>(), zeroPoints.as<int8_t>()},
-           {weight, weightScales.as<float>(), groups, bias.as<float>()},
-           static_cast<float *>(allocate(0, {x.rows, weight.rows})));
+           {weight, weightScales.as<float>(), groups}, y);
+  if (wide != 0)
+    if (llvm::Error error =
+            multiplyFloats(matrixOf<float>(outliers), matrixOf<float>(weightOutliers), 1, y))
+      return error;
+  addBias(y, x.rows, bias.as<float>());
   return llvm::Error::success();
 }
 
@@ -151,7 +175,7 @@ llvm::Error integerLinear(llvm::ArrayRef<Argument> arguments, Allocator allocate
 
 llvm::Error integerLinearPacked(llvm::ArrayRef<Argument> arguments, Allocator allocate) {
   int64_t rows = arguments[3].shape[0], columns = arguments[0].shape[1];
-  int32_t bits = arguments[6].scalar;
+  int32_t bits = arguments[8].scalar;
   if (llvm::Error error = checkBits(bits, 7))
     return error;
   if (llvm::Error error = checkSize("words of the weight", arguments[3],
@@ -181,7 +205,7 @@ llvm::Error integerBatchMatmul(llvm::ArrayRef<Argument> arguments, Allocator all
     for (int64_t i = first; i < last; ++i)
       multiply(
           {{a.as<int8_t>().data() + i * m * k, m, k}, part(arguments[1].as<float>(), i, m), {}},
-          {{b.as<int8_t>().data() + i * n * k, n, k}, part(arguments[3].as<float>(), i, n), 1, {}},
+          {{b.as<int8_t>().data() + i * n * k, n, k}, part(arguments[3].as<float>(), i, n), 1},
           y + i * m * n);
   });
   return llvm::Error::success();

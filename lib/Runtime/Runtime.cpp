@@ -125,16 +125,25 @@ void _mlir_ciface_ptq_rt_dynamic_quantize(ptq_rt_quantized *result, ptq_rt_f32x2
 
 void _mlir_ciface_ptq_rt_integer_linear(ptq_rt_f32x2 *y, ptq_rt_i8x2 *x, ptq_rt_f32x1 *x_scales,
                                         ptq_rt_i8x1 *x_zero_points, ptq_rt_i8x2 *weight,
-                                        ptq_rt_f32x2 *weight_scales, ptq_rt_f32x1 *bias) {
-  callOne("ptq_rt_integer_linear", y, x, x_scales, x_zero_points, weight, weight_scales, bias);
+                                        ptq_rt_f32x2 *weight_scales, ptq_rt_f32x2 *outliers,
+                                        ptq_rt_f32x2 *weight_outliers, ptq_rt_f32x1 *bias) {
+  callOne("ptq_rt_integer_linear", y, x, x_scales, x_zero_points, weight, weight_scales, outliers,
+          weight_outliers, bias);
 }
 
 void _mlir_ciface_ptq_rt_integer_linear_packed(ptq_rt_f32x2 *y, ptq_rt_i8x2 *x,
                                                ptq_rt_f32x1 *x_scales, ptq_rt_i8x1 *x_zero_points,
                                                ptq_rt_i32x2 *weight, ptq_rt_f32x2 *weight_scales,
-                                               ptq_rt_f32x1 *bias, int32_t bits) {
+                                               ptq_rt_f32x2 *outliers,
+                                               ptq_rt_f32x2 *weight_outliers, ptq_rt_f32x1 *bias,
+                                               int32_t bits) {
   callOne("ptq_rt_integer_linear_packed", y, x, x_scales, x_zero_points, weight, weight_scales,
-          bias, bits);
+          outliers, weight_outliers, bias, bits);
+}
+
+void _mlir_ciface_ptq_rt_outlier_columns(ptq_rt_i32x1 *columns, ptq_rt_f32x2 *x,
+                                         ptq_rt_f32x1 *threshold) {
+  callOne("ptq_rt_outlier_columns", columns, x, threshold);
 }
 
 void _mlir_ciface_ptq_rt_integer_batch_matmul(ptq_rt_f32x3 *y, ptq_rt_i8x3 *a,
@@ -145,14 +154,23 @@ void _mlir_ciface_ptq_rt_integer_batch_matmul(ptq_rt_f32x3 *y, ptq_rt_i8x3 *a,
 
 void _mlir_ciface_ptq_rt_weight_only_linear(ptq_rt_f32x2 *y, ptq_rt_f32x2 *x, ptq_rt_i32x2 *weight,
                                             ptq_rt_f32x2 *scales, ptq_rt_i8x2 *zero_points,
-                                            ptq_rt_i32x1 *group_index, ptq_rt_f32x1 *bias,
-                                            int32_t bits) {
-  callOne("ptq_rt_weight_only_linear", y, x, weight, scales, zero_points, group_index, bias, bits);
+                                            ptq_rt_i32x1 *group_index, ptq_rt_i32x1 *row_offsets,
+                                            ptq_rt_i32x1 *columns, ptq_rt_f32x1 *values,
+                                            ptq_rt_f32x1 *bias, int32_t bits) {
+  callOne("ptq_rt_weight_only_linear", y, x, weight, scales, zero_points, group_index, row_offsets,
+          columns, values, bias, bits);
 }
 
 void _mlir_ciface_ptq_rt_linear(ptq_rt_f32x2 *y, ptq_rt_f32x2 *x, ptq_rt_f32x2 *weight,
                                 ptq_rt_f32x1 *bias) {
   callOne("ptq_rt_linear", y, x, weight, bias);
+}
+
+void _mlir_ciface_ptq_rt_lookup_dequantize(ptq_rt_f32x2 *w, ptq_rt_i32x2 *codes,
+                                           ptq_rt_f32x1 *table, ptq_rt_f32x2 *scales,
+                                           ptq_rt_f32x1 *offset, int32_t columns, int32_t bits,
+                                           int32_t group_size) {
+  callOne("ptq_rt_lookup_dequantize", w, codes, table, scales, offset, columns, bits, group_size);
 }
 
 void _mlir_ciface_ptq_rt_scale_channels(ptq_rt_f32x2 *y, ptq_rt_f32x2 *x, ptq_rt_f32x1 *scales) {

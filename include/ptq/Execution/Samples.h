@@ -29,13 +29,18 @@ std::string getArgumentName(mlir::func::FuncOp function, unsigned index);
 /// several.
 std::string getResultName(mlir::func::FuncOp function, unsigned index);
 
+/// On an int8 argument, the scheme of a float input that it and the next argument, its scales, stand
+/// for. Files may have the floats instead.
+inline constexpr llvm::StringLiteral kQuantizedInputAttr = "ptq.quantized";
+
 /// Where the arguments of a function come from.
 class SampleSet {
 public:
   /// Finds each argument with `ptq.parameter` in `parameters`, each other one in `inputs`, and what
   /// is not there in the other of the two; either may be null. For an input of shape S the file's
   /// tensor has shape S, the same for all samples, or N×S for N samples; a dynamic dimension takes
-  /// any size. Errors list all tensors that are missing, or of another type or shape, at once; no
+  /// any size. Floats are quantized where an argument says that it holds integers made of them
+  /// (kQuantizedInputAttr). Errors list all tensors that are missing, or of another type or shape, at once; no
   /// input but some N×S means one sample.
   static llvm::Expected<SampleSet> open(mlir::func::FuncOp function,
                                         std::shared_ptr<const checkpoint::Checkpoint> parameters,

@@ -67,19 +67,28 @@ PTQ_RT_EXPORT void _mlir_ciface_ptq_rt_dynamic_quantize(ptq_rt_quantized *result
                                                         int32_t asymmetric, int32_t per_tensor,
                                                         int32_t scale_type);
 
-/* y[m, n] = (sum_g float(sum_{k in g} (x[m, k] - z[m])*w[n, k])*ws[n, g])*xs[m] + b[n].
+/* y[m, n] = (sum_g float(sum_{k in g} (x[m, k] - z[m])*w[n, k])*ws[n, g])*xs[m]
+ *           + sum_j xo[m, j]*wo[n, j] + b[n].
  * x [M, K]; x_scales and x_zero_points [M] or [1]; weight [N, K]; weight_scales [N, groups] or
- * [1, 1]; bias [N] or absent. y [M, N]. */
+ * [1, 1]; outliers xo [M, O] and weight_outliers wo [N, O], or both absent; bias [N] or absent.
+ * y [M, N]. */
 PTQ_RT_EXPORT void
 _mlir_ciface_ptq_rt_integer_linear(ptq_rt_f32x2 *y, ptq_rt_i8x2 *x, ptq_rt_f32x1 *x_scales,
                                    ptq_rt_i8x1 *x_zero_points, ptq_rt_i8x2 *weight,
-                                   ptq_rt_f32x2 *weight_scales, ptq_rt_f32x1 *bias);
+                                   ptq_rt_f32x2 *weight_scales, ptq_rt_f32x2 *outliers,
+                                   ptq_rt_f32x2 *weight_outliers, ptq_rt_f32x1 *bias);
 
 /* The same with weights of 2 to 7 bits, packed as in ptq.weight_only_linear: [N, ceil(K*bits/32)].
  */
 PTQ_RT_EXPORT void _mlir_ciface_ptq_rt_integer_linear_packed(
     ptq_rt_f32x2 *y, ptq_rt_i8x2 *x, ptq_rt_f32x1 *x_scales, ptq_rt_i8x1 *x_zero_points,
-    ptq_rt_i32x2 *weight, ptq_rt_f32x2 *weight_scales, ptq_rt_f32x1 *bias, int32_t bits);
+    ptq_rt_i32x2 *weight, ptq_rt_f32x2 *weight_scales, ptq_rt_f32x2 *outliers,
+    ptq_rt_f32x2 *weight_outliers, ptq_rt_f32x1 *bias, int32_t bits);
+
+/* The columns k, ascending, of x [M, K] with any |x[m, k]| >= threshold[0]; a NaN counts as one.
+ * threshold [1]. */
+PTQ_RT_EXPORT void _mlir_ciface_ptq_rt_outlier_columns(ptq_rt_i32x1 *columns, ptq_rt_f32x2 *x,
+                                                       ptq_rt_f32x1 *threshold);
 
 /* y[i, m, n] = (float(sum_k a[i, m, k]*b[i, n, k])*bs[i, n])*as[i, m]: a [B, M, K], b [B, N, K],
  * scales [B*M] and [B*N], or [1]. */
@@ -89,15 +98,24 @@ PTQ_RT_EXPORT void _mlir_ciface_ptq_rt_integer_batch_matmul(ptq_rt_f32x3 *y, ptq
 
 /* y = x*W^T + b with W[n, k] = (q[n, k] - z[n, g])*s[n, g], g = k/(K/groups), or group_index[k]:
  * x [M, K], weight [N, ceil(K*bits/32)], scales [N, groups] or [1, 1], zero_points of that shape or
- * absent, group_index [K] or absent, bias [N] or absent. */
-PTQ_RT_EXPORT void
-_mlir_ciface_ptq_rt_weight_only_linear(ptq_rt_f32x2 *y, ptq_rt_f32x2 *x, ptq_rt_i32x2 *weight,
-                                       ptq_rt_f32x2 *scales, ptq_rt_i8x2 *zero_points,
-                                       ptq_rt_i32x1 *group_index, ptq_rt_f32x1 *bias, int32_t bits);
+ * absent, group_index [K] or absent, bias [N] or absent. W also has, or all three are absent,
+ * values[j] in row n and column columns[j] for row_offsets[n] <= j < row_offsets[n + 1]. */
+PTQ_RT_EXPORT void _mlir_ciface_ptq_rt_weight_only_linear(
+    ptq_rt_f32x2 *y, ptq_rt_f32x2 *x, ptq_rt_i32x2 *weight, ptq_rt_f32x2 *scales,
+    ptq_rt_i8x2 *zero_points, ptq_rt_i32x1 *group_index, ptq_rt_i32x1 *row_offsets,
+    ptq_rt_i32x1 *columns, ptq_rt_f32x1 *values, ptq_rt_f32x1 *bias, int32_t bits);
 
 /* y[m, n] = sum_k x[m, k]*w[n, k] + b[n]. */
 PTQ_RT_EXPORT void _mlir_ciface_ptq_rt_linear(ptq_rt_f32x2 *y, ptq_rt_f32x2 *x,
                                               ptq_rt_f32x2 *weight, ptq_rt_f32x1 *bias);
+
+/* w[n, k] = table[c[n, k]]*s[n, k/group_size] + offset: codes [N, ceil(columns*bits/32)], packed as
+ * in ptq.lookup_dequantize, table [2^bits], scales [N, ceil(columns/group_size)], offset [1] or
+ * absent (0). w [N, columns]. */
+PTQ_RT_EXPORT void _mlir_ciface_ptq_rt_lookup_dequantize(ptq_rt_f32x2 *w, ptq_rt_i32x2 *codes,
+                                                         ptq_rt_f32x1 *table, ptq_rt_f32x2 *scales,
+                                                         ptq_rt_f32x1 *offset, int32_t columns,
+                                                         int32_t bits, int32_t group_size);
 
 /* y[m, k] = x[m, k]*s[k]. */
 PTQ_RT_EXPORT void _mlir_ciface_ptq_rt_scale_channels(ptq_rt_f32x2 *y, ptq_rt_f32x2 *x,

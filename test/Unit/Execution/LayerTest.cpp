@@ -190,6 +190,32 @@ TEST(Layers, QuantizeAndDequantizePerToken) {
   expectNear(y[1], {0, 1, 0, 62, 4, 0, -242, 4}, 0);
 }
 
+// Without zero points rows of bytes go a shorter way.
+TEST(Layers, DequantizeRows) {
+  struct {
+    const char *granularity, *shape;
+    std::vector<float> scales, values;
+  } cases[] = {
+      {"per_tensor", "1", {0.5f}, {1, -64, 63.5f, 0, 1.5f, 2}},
+      {"per_channel", "2", {0.5f, 2}, {1, -64, 63.5f, 0, 6, 8}},
+      {"per_token", "2", {3, 2}, {6, -384, 381, 0, 6, 8}},
+      {"per_group(3)", "2x1", {3, 2}, {6, -384, 381, 0, 6, 8}},
+  };
+  for (auto &c : cases) {
+    std::string scales = std::string("tensor<") + c.shape + "xf32>";
+    Program program("func.func @main(%q: tensor<2x3xi8>, %s: " + scales +
+                    ") -> tensor<2x3xf32> { %y = ptq.dequantize %q, %s {scheme = #ptq.scheme<bits "
+                    "= 8, symmetric, " +
+                    c.granularity + ">} : (tensor<2x3xi8>, " + scales +
+                    ") -> tensor<2x3xf32> return %y : tensor<2x3xf32> }");
+    auto y =
+        program.run({program.tensor("tensor<2x3xi8>", std::vector<int8_t>{2, -128, 127, 0, 3, 4}),
+                     program.tensor(scales, c.scales)});
+    ASSERT_EQ(y.size(), 1u) << c.granularity;
+    expectNear(y[0], c.values, 0);
+  }
+}
+
 TEST(Layers, QuantizeGranularities) {
   // The scale of each element is visible in its code: x = 64 everywhere.
   struct {

@@ -110,3 +110,37 @@ TEST_F(Files, DifferentNumbersOfSamples) {
   EXPECT_EQ(llvm::toString(set.takeError()),
             "the arguments of 'main' do not fit: 'arg1' has 4 samples, 'arg0' has 3");
 }
+
+static const char *const cached = R"(
+    func.func @main(%c: tensor<1x?x2xi8> {ptq.input = "k", ptq.quantized = #ptq.scheme<bits = 8, symmetric, per_token, dynamic>},
+                    %s: tensor<1x?xf32> {ptq.input = "k_scale"}, %x: tensor<2xf32>) { return })";
+
+// An int8 argument that says so takes floats, too: rows become integers and a scale each.
+TEST_F(Files, FloatsOfAnIntegerInput) {
+  Program program(cached);
+  add("k", checkpoint::DType::F32, {2, 1, 2, 2},
+      std::vector<float>{127, -63.5f, 0, 254, -1.27f, 0.01f, 0, 0});
+  add("arg2", checkpoint::DType::F32, {2}, std::vector<float>{1, 2});
+  auto set = SampleSet::open(program.function(), nullptr, write("x.safetensors"));
+  ASSERT_TRUE(bool(set)) << llvm::toString(set.takeError());
+  ASSERT_EQ(set->size(), 2);
+  auto samples = set->samples(0, 2);
+  ASSERT_EQ(samples[0].size(), 3u);
+  // −63.5 is a tie: to even.
+  EXPECT_EQ(samples[0][0].as<int8_t>().vec(), (std::vector<int8_t>{127, -64, 0, 127}));
+  EXPECT_EQ(samples[0][1].as<float>().vec(), (std::vector<float>{1, 2}));
+  EXPECT_EQ(samples[1][0].as<int8_t>().vec(), (std::vector<int8_t>{-127, 1, 0, 0}));
+  EXPECT_FLOAT_EQ(samples[1][1].as<float>()[0], 0.01f);
+  EXPECT_EQ(samples[1][1].type.getShape().vec(), (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(samples[1][2].as<float>().vec(), (std::vector<float>{1, 2}));
+}
+
+TEST_F(Files, IntegersOfAnIntegerInput) {
+  Program program(cached);
+  add("k", checkpoint::DType::I8, {1, 1, 2}, std::vector<int8_t>{3, -4});
+  add("arg2", checkpoint::DType::F32, {2}, std::vector<float>{1, 2});
+  auto set = SampleSet::open(program.function(), nullptr, write("x.safetensors"));
+  ASSERT_FALSE(bool(set));
+  EXPECT_EQ(llvm::toString(set.takeError()),
+            "the arguments of 'main' do not fit: input 'k_scale' is missing");
+}
