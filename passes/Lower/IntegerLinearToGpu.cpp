@@ -37,6 +37,8 @@ llvm::Error ptq::lowerToGpu(IntegerLinearOp op, GpuKernels &kernels) {
     return llvm::createStringError("its weight has fewer than 8 bits");
   if (op.getWeightScheme().getGranularity() == Granularity::PerGroup)
     return llvm::createStringError("its weight has a scale per group");
+  if (op.getXOutliers())
+    return llvm::createStringError("some of its columns stay in floats");
 
   IntegerLinearSpec spec;
   spec.n = op.getOutFeatures();

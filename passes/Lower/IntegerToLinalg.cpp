@@ -3,12 +3,12 @@
 // ptq.integer_linear and ptq.integer_batch_matmul → a contraction of integers in i32, and float
 // arithmetic on its sums in the order that the dialect gives, one rounding each:
 //
-//   acc[m, n] = Σ_k (q[m, k] - z[m])·w[n, k]        i8 × i8 → i32; (q - z) in i32 where there is a
-//   zero point y[m, n]   = (float(acc[m, n])·s_w[n])·s_x[m] + b[n]
+//   acc[m, n] = Σ_k (q[m, k] - z[m])·w[n, k]
+//   y[m, n]   = (float(acc[m, n])·s_w[n])·s_x[m] + Σ_j x_o[m, j]·w_o[n, j] + b[n]
 //
-// With groups the contraction is acc[m, n, g], and t[m, n] = Σ_g float(acc[m, n, g])·s_w[n, g],
-// added in the order of g, takes the place of float(acc)·s_w. Packed weights are unpacked to i8
-// before.
+// acc is i8 × i8 → i32, with (q - z) in i32 where there is a zero point. With groups the
+// contraction is acc[m, n, g], and t[m, n] = Σ_g float(acc[m, n, g])·s_w[n, g], added in the order
+// of g, takes the place of float(acc)·s_w. Packed weights are unpacked to i8 before.
 
 #include "LinalgBuilders.h"
 
@@ -81,6 +81,7 @@ private:
   /// One for each token, [tokens]; per tensor as it is.
   Value flatten(Value parameters);
   Value matrix(Value x);
+  Value multiplyOutliers();
   Value subtractZeroPoints(Value x);
   Value unpack();
   Value sumGroups(Value x, Value weight);
@@ -107,13 +108,19 @@ Value LayerBuilder::flatten(Value parameters) {
   return tensor::CollapseShapeOp::create(b, loc, parameters, all);
 }
 
-/// [tokens, in]; a vector is one token.
+/// [tokens, columns]; a vector is one token.
 Value LayerBuilder::matrix(Value x) {
   if (!isVector())
     return collapseLeading(b, loc, x);
   SmallVector<ReassociationIndices> all{{0, 1}};
-  return tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get({1, in}, b.getI8Type()), x,
-                                       all);
+  auto type = cast<RankedTensorType>(x.getType());
+  return tensor::ExpandShapeOp::create(b, loc, type.clone({1, type.getDimSize(0)}), x, all,
+                                       {b.getIndexAttr(1), tensor::getMixedSize(b, loc, x, 0)});
+}
+
+/// Σ_j x_o[m, j]·w_o[n, j].
+Value LayerBuilder::multiplyOutliers() {
+  return contract(b, loc, matrix(op.getXOutliers()), op.getWeightOutliers(), type);
 }
 
 Value LayerBuilder::subtractZeroPoints(Value x) {
@@ -182,6 +189,10 @@ Value LayerBuilder::build() {
     inputs.push_back(op.getWeightScales());
     maps.push_back(weightMap(2));
   }
+  if (op.getXOutliers()) {
+    inputs.push_back(multiplyOutliers());
+    maps.push_back(map(2, {0, 1}));
+  }
   if (op.getBias()) {
     inputs.push_back(op.getBias());
     maps.push_back(map(2, {1}));
@@ -195,6 +206,8 @@ Value LayerBuilder::build() {
           t = arith::MulFOp::create(b, loc, arith::SIToFPOp::create(b, loc, type, t),
                                     convertFloat(b, loc, args[2], type));
         t = arith::MulFOp::create(b, loc, t, convertFloat(b, loc, args[1], type));
+        if (op.getXOutliers())
+          t = arith::AddFOp::create(b, loc, t, args[grouped ? 2 : 3]);
         if (op.getBias())
           t = arith::AddFOp::create(b, loc, t, convertFloat(b, loc, args.back(), type));
         return convertFloat(b, loc, t, elementType);

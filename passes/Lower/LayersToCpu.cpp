@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <limits>
 
 using namespace mlir;
 using namespace ptq;
@@ -28,6 +29,13 @@ public:
 
   Value scalar(int32_t value) {
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
+  }
+
+  /// The threshold of `op` as a tensor of one element.
+  Value threshold(OutlierColumnsOp op) {
+    auto type = RankedTensorType::get({1}, b.getF32Type());
+    FloatAttr value = outlierThreshold(op, b.getF32Type());
+    return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, value.getValue()));
   }
 
   /// The elements as another float type, or the same.
@@ -181,15 +189,20 @@ SmallVector<Value> lower(WeightOnlyLinearOp op, CallBuilder &build) {
   Value y = build.call("ptq_rt_weight_only_linear",
                        {build.merge(build.asFloat(op.getX()), 1), op.getWeight(),
                         build.asFloat(op.getScales()), op.getZeroPoints(), op.getGroupIndex(),
+                        op.getRowOffsets(), op.getColumns(), build.asFloat(op.getValues()),
                         build.asFloat(op.getBias()), build.scalar(op.getScheme().getBits())})[0];
   return {build.split(y, op.getX(), 1, op.getY().getType())};
 }
 
 SmallVector<Value> lower(IntegerLinearOp op, CallBuilder &build) {
-  SmallVector<Value> operands{
-      build.merge(op.getX(), 1),           build.merge(build.asFloat(op.getXScales()), 0),
-      build.merge(op.getXZeroPoints(), 0), op.getWeight(),
-      build.asFloat(op.getWeightScales()), build.asFloat(op.getBias())};
+  SmallVector<Value> operands{build.merge(op.getX(), 1),
+                              build.merge(build.asFloat(op.getXScales()), 0),
+                              build.merge(op.getXZeroPoints(), 0),
+                              op.getWeight(),
+                              build.asFloat(op.getWeightScales()),
+                              build.merge(build.asFloat(op.getXOutliers()), 1),
+                              build.asFloat(op.getWeightOutliers()),
+                              build.asFloat(op.getBias())};
   bool isPacked = op.getWeightScheme().getBits() < 8;
   if (isPacked)
     operands.push_back(build.scalar(op.getWeightScheme().getBits()));
@@ -206,6 +219,26 @@ SmallVector<Value> lower(IntegerBatchMatmulOp op, CallBuilder &build) {
   return {build.split(y, op.getA(), 2, op.getY().getType())};
 }
 
+SmallVector<Value> lower(OutlierColumnsOp op, CallBuilder &build) {
+  Value columns = build.call("ptq_rt_outlier_columns",
+                             {build.merge(build.asFloat(op.getX()), 1), build.threshold(op)})[0];
+  return {build.finish(columns, op.getColumns().getType())};
+}
+
+SmallVector<Value> lower(LookupDequantizeOp op, CallBuilder &build) {
+  RankedTensorType type = op.getY().getType();
+  // The runtime counts in 32 bits; groups wider than a row are one.
+  int64_t columns = type.getDimSize(1);
+  if (columns > std::numeric_limits<int32_t>::max())
+    return {};
+  int64_t groupSize = std::min<int64_t>(op.getGroupSize(), std::max<int64_t>(columns, 1));
+  Value w = build.call("ptq_rt_lookup_dequantize",
+                       {op.getCodes(), build.asFloat(op.getTable()), build.asFloat(op.getScales()),
+                        build.asFloat(op.getOffset()), build.scalar(columns),
+                        build.scalar(op.getBits()), build.scalar(groupSize)})[0];
+  return {build.finish(w, type)};
+}
+
 } // namespace
 
 bool ptq::lowerToCall(RewriterBase &b, RuntimeCalls &calls, Operation *op) {
@@ -218,7 +251,8 @@ bool ptq::lowerToCall(RewriterBase &b, RuntimeCalls &calls, Operation *op) {
   SmallVector<Value> results =
       llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
           .Case<QuantizeOp, DynamicQuantizeOp, ScaleChannelsOp, LinearOp, WeightOnlyLinearOp,
-                IntegerLinearOp, IntegerBatchMatmulOp>([&](auto op) { return lower(op, build); })
+                IntegerLinearOp, IntegerBatchMatmulOp, LookupDequantizeOp, OutlierColumnsOp>(
+              [&](auto op) { return lower(op, build); })
           .Default([](Operation *) { return SmallVector<Value>(); });
   if (results.empty())
     return false;

@@ -43,6 +43,10 @@ mlir::Value buildQuantize(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
                           mlir::Value zeroPoints, mlir::Value channelScales, SchemeAttr scheme,
                           mlir::RankedTensorType resultType);
 
+/// The threshold as a number of `type`, float32 or float64: the least that is not below it, so that
+/// numbers of that type and narrower ones compare with it as with the threshold itself.
+mlir::FloatAttr outlierThreshold(OutlierColumnsOp op, mlir::FloatType type);
+
 /// `value` times its channel's scale (null: 1) in `type`, within a body.
 mlir::Value scaleChannel(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
                          mlir::Value channelScale, mlir::Type type);

@@ -3,6 +3,7 @@
 #include "RuntimeCalls.h"
 #include "ptq/Lower/Lower.h"
 #include "ptq/Lower/Passes.h"
+#include "ptq/Raise/PendingPasses.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -26,6 +27,10 @@ struct PTQToCpuPass : ptq::impl::PTQToCpuBase<PTQToCpuPass> {
   using PTQToCpuBase::PTQToCpuBase;
 
   void runOnOperation() override {
+    if (failed(runPendingRounding(getOperation(), [&](OpPassManager &pipeline) {
+          return runPipeline(pipeline, getOperation());
+        })))
+      return signalPassFailure();
     ModuleOp module = getOperation();
     if (failed(checkNames(module)))
       return signalPassFailure();

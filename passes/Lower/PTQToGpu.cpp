@@ -3,6 +3,7 @@
 #include "GpuKernels.h"
 #include "ptq/Kernels/Compile.h"
 #include "ptq/Lower/Passes.h"
+#include "ptq/Raise/PendingPasses.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -31,6 +32,10 @@ struct PTQToGpuPass : ptq::impl::PTQToGpuBase<PTQToGpuPass> {
   }
 
   void runOnOperation() override {
+    if (failed(runPendingRounding(getOperation(), [&](OpPassManager &pipeline) {
+          return runPipeline(pipeline, getOperation());
+        })))
+      return signalPassFailure();
     const kernels::Chip *target = kernels::findChip(chip);
     if (!target) {
       std::string names;

@@ -2,6 +2,7 @@
 
 #include "ptq/Lower/Lower.h"
 #include "ptq/Lower/Passes.h"
+#include "ptq/Raise/PendingPasses.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -32,6 +33,10 @@ struct PTQToLinalgPass : ptq::impl::PTQToLinalgBase<PTQToLinalgPass> {
   using PTQToLinalgBase::PTQToLinalgBase;
 
   void runOnOperation() override {
+    if (failed(runPendingRounding(getOperation(), [&](OpPassManager &pipeline) {
+          return runPipeline(pipeline, getOperation());
+        })))
+      return signalPassFailure();
     auto count = [&] {
       int64_t ops = 0;
       getOperation().walk(
@@ -60,5 +65,7 @@ void ptq::populatePTQToLinalgPatterns(RewritePatternSet &patterns) {
   populateQuantizeToLinalgPatterns(patterns);
   populateActivationToLinalgPatterns(patterns);
   populateIntegerToLinalgPatterns(patterns);
+  populateColumnsToLinalgPatterns(patterns);
+  populateLookupToLinalgPatterns(patterns);
   patterns.add<LowerObserve>(patterns.getContext());
 }

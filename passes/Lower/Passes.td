@@ -68,7 +68,7 @@ def PTQToGpu : Pass<"ptq-to-gpu", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numLaunches", "launches", "Layers that became launches">,
                     Statistic<"numKernels", "kernels", "Kernels that they share">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
-                           "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::tensor::TensorDialect"];
 }
 
@@ -82,7 +82,7 @@ def PTQToCpu : Pass<"ptq-to-cpu", "::mlir::ModuleOp"> {
     bit.
 
     Leading dimensions are merged around a call, floats of 16 bits widened before and rounded after it. What the
-    runtime has no function for (float64, `ptq.dequantize`, scales per channel or per group of an activation)
+    runtime has no function for (float64, `ptq.dequantize`, scales per channel or per group of an activation, a selection of columns)
     becomes linalg, as in `--ptq-to-linalg`.
 
     Before:
@@ -100,7 +100,7 @@ def PTQToCpu : Pass<"ptq-to-cpu", "::mlir::ModuleOp"> {
     …
     %0 = tensor.collapse_shape %q [[0, 1], [2]] : tensor<1x256x576xi8> into tensor<256x576xi8>
     …
-    %y = func.call @ptq_rt_integer_linear(%1, %2, %none, %3, %4, %none) : (…) -> tensor<?x?xf32>
+    %y = func.call @ptq_rt_integer_linear(%1, %2, %none, %3, %4, %none, %none, %none) : (…) -> tensor<?x?xf32>
     ```
   }];
   let statistics = [Statistic<"numCalls", "calls", "Operations that became calls">,

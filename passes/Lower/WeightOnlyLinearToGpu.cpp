@@ -123,6 +123,8 @@ llvm::Error ptq::lowerToGpu(WeightOnlyLinearOp op, GpuKernels &kernels) {
   bool perGroup = scheme.getGranularity() == Granularity::PerGroup;
   if (op.getGroupIndex())
     return llvm::createStringError("its groups are not consecutive channels");
+  if (op.getRowOffsets())
+    return llvm::createStringError("some of its weights are in a sparse part");
 
   WeightOnlyLinearSpec spec;
   spec.n = op.getOutFeatures();

@@ -6,6 +6,10 @@
 //           q = ((w[p/32] >> p%32 | w[p/32 + 1] << (32 - p%32)) & (2^bits - 1)) - 2^(bits-1)
 //         the second word only where the code spans two.
 // Dequantize: (q - z[n, g])·s[n, g] in float32, g = k / group size or group_index[k].
+// Sparse part: plus the value of row n in column k, if it has one. With l values before the row and
+//         c of its own, p = #{j < c : columns[l + j] < k} by bisection, unrolled: for b = 2^s, …,
+//         1, p += b if p + b ≤ c and columns[l + p + b - 1] < k; then columns[l + p] = k, or there
+//         is none.
 
 #include "LinalgBuilders.h"
 
@@ -43,6 +47,7 @@ private:
   }
   Value group(OpBuilder &b, Location loc, Value k);
   Value dequantize(OpBuilder &b, Location loc, Value n, Value k);
+  Value sparseValue(OpBuilder &b, Location loc, Value n, Value k);
 
   OpBuilder &b;
   WeightOnlyLinearOp op;
@@ -101,8 +106,47 @@ Value Dequantizer::dequantize(OpBuilder &b, Location loc, Value n, Value k) {
     q = arith::SubIOp::create(b, loc, q, arith::ExtSIOp::create(b, loc, b.getI32Type(), zero));
   }
   Value scale = tensor::ExtractOp::create(b, loc, op.getScales(), ValueRange{row, g});
-  return arith::MulFOp::create(b, loc, arith::SIToFPOp::create(b, loc, b.getF32Type(), q),
-                               convertFloat(b, loc, scale, b.getF32Type()));
+  Value value = arith::MulFOp::create(b, loc, arith::SIToFPOp::create(b, loc, b.getF32Type(), q),
+                                      convertFloat(b, loc, scale, b.getF32Type()));
+  if (!op.getRowOffsets())
+    return value;
+  return arith::AddFOp::create(b, loc, value, sparseValue(b, loc, n, k));
+}
+
+Value Dequantizer::sparseValue(OpBuilder &b, Location loc, Value n, Value k) {
+  auto integer = [&](int64_t value) -> Value {
+    return arith::ConstantIntOp::create(b, loc, b.getI32Type(), value);
+  };
+  auto less = [&](Value x, Value y) -> Value {
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
+  };
+  auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, loc, x, y); };
+  auto add = [&](Value x, Value y) -> Value { return arith::AddIOp::create(b, loc, x, y); };
+  // An element of `values`, or its first one where `inside` is false.
+  auto element = [&](Value values, Value inside, Value at) -> Value {
+    Value safe = arith::SelectOp::create(b, loc, inside, at, integer(0));
+    Value position = arith::IndexCastOp::create(b, loc, b.getIndexType(), safe);
+    return tensor::ExtractOp::create(b, loc, values, position);
+  };
+  Value column = arith::IndexCastOp::create(b, loc, b.getI32Type(), k);
+  Value first = tensor::ExtractOp::create(b, loc, op.getRowOffsets(), n);
+  Value next = arith::AddIOp::create(b, loc, n, index(b, loc, 1));
+  Value end = tensor::ExtractOp::create(b, loc, op.getRowOffsets(), next);
+  Value before = first;
+  // A row has no more values than columns.
+  for (int64_t step = llvm::PowerOf2Ceil(columns + 1) / 2; step != 0; step /= 2) {
+    Value candidate = add(before, integer(step - 1));
+    Value inside = less(candidate, end);
+    Value isBefore = both(inside, less(element(op.getColumns(), inside, candidate), column));
+    before = arith::SelectOp::create(b, loc, isBefore, add(candidate, integer(1)), before);
+  }
+  Value inside = less(before, end);
+  Value found =
+      both(inside, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                         element(op.getColumns(), inside, before), column));
+  Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0));
+  Value value = convertFloat(b, loc, element(op.getValues(), inside, before), b.getF32Type());
+  return arith::SelectOp::create(b, loc, found, value, zero);
 }
 
 namespace {
