@@ -64,6 +64,8 @@ def SaveParameters : Pass<"save-parameters", "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"numSaved", "parameters-saved", "Constants written to the file">
   ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def RaiseLinear : Pass<"raise-linear", "::mlir::ModuleOp"> {
@@ -103,6 +105,18 @@ def RaiseLinear : Pass<"raise-linear", "::mlir::ModuleOp"> {
     Statistic<"numRaised", "linears-raised", "Contractions raised to ptq.linear">,
     Statistic<"numDeclined", "linears-declined", "Contractions with a parameter that were not raised">
   ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def RunPending : Pass<"run-pending", "::mlir::ModuleOp"> {
+  let summary = "Do what earlier passes have put off";
+  let description = [{
+    Some passes leave work for a later one, which can do it on the way: `--calibrate` the statistics, `--llm-int8` the
+    rounding of the layers it marks. What no pass has done this one does: it collects statistics, and rounds layers
+    to nearest (`--rtn`). Passes that save, report or lower a module run it by themselves, and so does quant-opt at the
+    end of its pipeline; other drivers add it where their pipeline ends.
+  }];
   let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect"];
 }

@@ -168,9 +168,10 @@ LinearOp Raiser::rewrite(StringRef name) {
   Value x = buildActivation(), weight = buildWeight();
   SmallVector<int64_t> shape(cast<RankedTensorType>(x.getType()).getShape());
   shape.back() = cast<RankedTensorType>(weight.getType()).getDimSize(0);
-  auto linear = LinearOp::create(b, loc, RankedTensorType::get(shape, elementType), x, weight,
-                                 /*bias=*/Value(), b.getStringAttr(name), StatisticsAttr(),
-                                 SchemeAttr(), SchemeAttr(), /*clip=*/ElementsAttr());
+  auto linear =
+      LinearOp::create(b, loc, RankedTensorType::get(shape, elementType), x, weight,
+                       /*bias=*/Value(), b.getStringAttr(name), StatisticsAttr(), SchemeAttr(),
+                       SchemeAttr(), /*clip=*/ElementsAttr(), OutliersAttr());
   Value result = buildResult(linear.getY());
   if (result.getType() != match.op->getResult(0).getType())
     result = tensor::CastOp::create(b, loc, match.op->getResult(0).getType(), result);
@@ -219,7 +220,8 @@ RaiseCounts ptq::raiseLinears(FunctionOpInterface function, LayerNames &names) {
   return counts;
 }
 
-LogicalResult ptq::ensureRaised(ModuleOp module) {
+LogicalResult ptq::ensureRaised(ModuleOp module, AnalysisManager analyses) {
+  (void)analyses.getAnalysis<LoadedModule>();
   auto hasLayer = [&] {
     return module.walk([](LayerOpInterface) { return WalkResult::interrupt(); }).wasInterrupted();
   };
@@ -236,11 +238,6 @@ LogicalResult ptq::ensureRaised(ModuleOp module) {
       "no linear layer found: no contraction has an operand that is made of a parameter. "
       "Parameters are constants, ml_program globals and arguments with the attribute "
       "ptq.parameter; mark the weights, or bind them with --load-parameters");
-}
-
-LogicalResult ptq::ensureRaised(ModuleOp module, AnalysisManager analyses) {
-  (void)analyses.getAnalysis<LoadedModule>();
-  return ensureRaised(module);
 }
 
 namespace {

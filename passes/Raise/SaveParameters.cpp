@@ -6,7 +6,9 @@
 #include "ptq/Analysis/LayerNames.h"
 #include "ptq/Analysis/ModelSize.h"
 #include "ptq/Checkpoint/SafetensorsWriter.h"
+#include "ptq/IR/PTQ.h"
 #include "ptq/Raise/Passes.h"
+#include "ptq/Raise/PendingPasses.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -43,7 +45,6 @@ private:
   /// Adds the constant's tensor to the file and returns its key there.
   FailureOr<std::string> add(arith::ConstantOp constant);
   LogicalResult saveFunction(FunctionOpInterface function);
-  LogicalResult collectPendingStatistics();
   void reportSize();
 
   std::vector<checkpoint::TensorEntry> entries;
@@ -151,18 +152,6 @@ LogicalResult SaveParametersPass::saveFunction(FunctionOpInterface function) {
   return success();
 }
 
-/// Statistics that --calibrate left pending are collected while the model still has its weights.
-/// The pass is found by name: calibration is a later stage than this one.
-LogicalResult SaveParametersPass::collectPendingStatistics() {
-  auto calibration = getOperation()->getAttrOfType<DictionaryAttr>(kCalibrationAttr);
-  if (!calibration || !calibration.contains("pending"))
-    return success();
-  OpPassManager pipeline(ModuleOp::getOperationName());
-  if (failed(parsePassPipeline("collect-statistics", pipeline)))
-    return failure();
-  return runPipeline(pipeline, getOperation());
-}
-
 void SaveParametersPass::reportSize() {
   int64_t total = 0;
   for (const checkpoint::TensorEntry &entry : entries)
@@ -172,7 +161,7 @@ void SaveParametersPass::reportSize() {
   llvm::raw_string_ostream os(text);
   os << "saved " << entries.size() << " parameters, " << llvm::format("%.1f MB", total / 1e6)
      << ", to '" << file << "'";
-  if (size.packed) {
+  if (size.original > size.packed) {
     int64_t original = total - size.packed + size.original;
     os << llvm::format(
         "; %.2f times smaller than in float (%.1f MB), the quantized layers alone %.2f times",
@@ -189,7 +178,9 @@ void SaveParametersPass::runOnOperation() {
     mlir::emitError(module.getLoc(), "save-parameters needs file=F, the safetensors file to write");
     return signalPassFailure();
   }
-  if (failed(collectPendingStatistics()))
+  // While the model still has its weights.
+  if (failed(runPendingPasses(
+          module, [&](OpPassManager &pipeline) { return runPipeline(pipeline, module); })))
     return signalPassFailure();
   for (auto function : module.getOps<FunctionOpInterface>())
     if (!function.isExternal() && failed(saveFunction(function)))

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // mlir-opt with the ptq dialect and passes. Two things differ: a pipeline ends with
-// --collect-statistics, so that what --calibrate promised is in the output whichever passes ran;
+// --run-pending, so that what a pass promised is in the output whichever passes ran;
 // and the output is written aside and renamed.
 
-#include "ptq/Calibrate/Passes.h"
 #include "ptq/Checkpoint/AtomicFile.h"
 #include "ptq/InitAll.h"
+#include "ptq/Raise/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/InitAllDialects.h"
@@ -29,7 +29,7 @@ static MlirOptMainConfig makeConfig() {
     if (failed(given.setupPassPipeline(pm)))
       return failure();
     if (!pm.empty() && pm.getOpAnchorName() == ModuleOp::getOperationName())
-      pm.addPass(ptq::createCollectStatistics());
+      pm.addPass(ptq::createRunPending());
     return success();
   });
   return config;

@@ -23,11 +23,9 @@ struct RaiseCounts {
 /// remark and the attribute `ptq.declined` with the reason.
 RaiseCounts raiseLinears(mlir::FunctionOpInterface function, LayerNames &names);
 
-/// Raises the module if it has no linear layer yet. Fails, with an error, if there is none after
-/// that either.
-mlir::LogicalResult ensureRaised(mlir::ModuleOp module);
-
-/// The same for a pass: remembers the module as it was loaded (LoadedModule) before it changes.
+/// For a pass that works on linear layers: remembers the module as it was loaded (LoadedModule),
+/// then raises it if it has no linear layer yet. Fails, with an error, if there is none after that
+/// either.
 mlir::LogicalResult ensureRaised(mlir::ModuleOp module, mlir::AnalysisManager analyses);
 
 /// Absorbs what follows a raised layer: a cast of its result, a bias. Returns the layer that stands
