@@ -81,7 +81,9 @@ Error LoadCheckpointPass::replace(LinearOp layer, numerics::QuantizedWeight weig
   bool bytes = weightScheme.bits == 8;
   PackedWeight packed(std::move(weight), bytes);
   if (activation.dynamic)
-    return replaceLayer({layer, weightScheme, scheme}, std::move(packed), record, integerLayers);
+    return integerLayers
+        .replace({layer, weightScheme, scheme, OutliersAttr(), ""}, std::move(packed), record)
+        .takeError();
   if (!inputScale || !activation.symmetric || activation.perToken)
     return createStringError("its activation's scale is known in advance, which is supported "
                              "symmetric, per tensor and with a tensor 'input_scale'");
@@ -103,10 +105,11 @@ Error LoadCheckpointPass::replace(LinearOp layer, numerics::QuantizedWeight weig
                                        b.getI32Type(), name + ".weight_packed");
   Value scales = createConstant(b, loc, std::move(packed.scales), {scaleRows, groups},
                                 b.getF32Type(), name + ".weight_scale");
-  auto result = IntegerLinearOp::create(b, loc, layer.getY().getType(), x, xScale,
-                                        /*x_zero_points=*/Value(), codes, scales, layer.getBias(),
-                                        scheme, toAttribute(b.getContext(), weightScheme),
-                                        layer.getLayerAttr(), layer.getStatisticsAttr());
+  auto result = IntegerLinearOp::create(
+      b, loc, layer.getY().getType(), x, xScale,
+      /*x_zero_points=*/Value(), codes, scales,
+      /*x_outliers=*/Value(), /*weight_outliers=*/Value(), layer.getBias(), scheme,
+      toAttribute(b.getContext(), weightScheme), layer.getLayerAttr(), layer.getStatisticsAttr());
   finishReplacement(layer, result, record);
   return Error::success();
 }
@@ -281,7 +284,7 @@ void LoadCheckpointPass::runOnOperation() {
       return fail("'" + dir + "': it is " + toString(stored) + "; leave format= away");
     stored = format == "gptq" ? QuantizedFormat::Gptq : QuantizedFormat::GptqV2;
   }
-  if (failed(ensureRaised(module)))
+  if (failed(ensureRaised(module, getAnalysisManager())))
     return signalPassFailure();
   if (Error error = replaceLayers(*folder, **config))
     return fail(toString(std::move(error)));

@@ -41,6 +41,8 @@ def SaveCheckpoint : Pass<"save-checkpoint", "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"numLayers", "layers-saved", "Quantized layers written">
   ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def LoadCheckpoint : Pass<"load-checkpoint", "::mlir::ModuleOp"> {

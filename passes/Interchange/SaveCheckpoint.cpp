@@ -12,6 +12,7 @@
 #include "ptq/Checkpoint/Float16.h"
 #include "ptq/Checkpoint/ModelFolder.h"
 #include "ptq/Interchange/Passes.h"
+#include "ptq/Raise/PendingPasses.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -205,6 +206,10 @@ struct SaveCheckpointPass : ptq::impl::SaveCheckpointBase<SaveCheckpointPass> {
   using SaveCheckpointBase::SaveCheckpointBase;
 
   void runOnOperation() override {
+    if (failed(runPendingRounding(getOperation(), [&](OpPassManager &pipeline) {
+          return runPipeline(pipeline, getOperation());
+        })))
+      return signalPassFailure();
     if (Error error = run()) {
       mlir::emitError(getOperation().getLoc(), toString(std::move(error)));
       return signalPassFailure();
@@ -282,6 +287,7 @@ Error SaveCheckpointPass::run() {
 
   SmallVector<Operation *> layers;
   std::vector<std::string> floatLayers;
+  std::optional<StringRef> lookedUp;
   SmallVector<arith::ConstantOp> constants;
   llvm::DenseSet<Operation *> ofLayers;
   getOperation().walk([&](Operation *op) {
@@ -290,6 +296,8 @@ Error SaveCheckpointPass::run() {
         constants.push_back(constant);
     } else if (auto linear = dyn_cast<LinearOp>(op)) {
       floatLayers.push_back(linear.getLayerName().str());
+      if (linear.getWeight().getDefiningOp<LookupDequantizeOp>())
+        lookedUp = linear.getLayerName();
     } else if (isa<WeightOnlyLinearOp, IntegerLinearOp>(op)) {
       layers.push_back(op);
       Value bias = isa<WeightOnlyLinearOp>(op) ? cast<WeightOnlyLinearOp>(op).getBias()
@@ -302,6 +310,10 @@ Error SaveCheckpointPass::run() {
         ofLayers.insert(producer);
     }
   });
+  if (lookedUp)
+    return createStringError("layer '" + *lookedUp +
+                             "': its weight is looked up in a codebook (type=nf4), which no format "
+                             "here holds; save it with --save-parameters, or round with type=int");
   FolderContents contents(*source, *chosen, *type);
   for (Operation *op : layers) {
     Expected<StoredLayer> layer = readLayer(op);

@@ -70,6 +70,9 @@ static Error readScales(Value value, numerics::QuantizedWeight &weight) {
 }
 
 static Error readWeightOnly(WeightOnlyLinearOp op, StoredLayer &layer) {
+  if (op.getRowOffsets())
+    return createStringError("some of its weights are in a sparse part (outliers=…), which no "
+                             "format here holds; save it with --save-parameters");
   if (Error error = readCodes(op.getWeight(), op.getScheme(), op.getOutFeatures(),
                               op.getInFeatures(), layer.weight))
     return error;
@@ -91,6 +94,9 @@ static Error readWeightOnly(WeightOnlyLinearOp op, StoredLayer &layer) {
 }
 
 static Error readInteger(IntegerLinearOp op, StoredLayer &layer) {
+  if (op.getXOutliers())
+    return createStringError("some of its columns stay in floats (--llm-int8), which no format "
+                             "here holds; save it with --save-parameters");
   if (Error error = readCodes(op.getWeight(), op.getWeightScheme(), op.getOutFeatures(),
                               op.getInFeatures(), layer.weight))
     return error;

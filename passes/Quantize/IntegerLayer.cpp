@@ -3,6 +3,7 @@
 #include "IntegerLayer.h"
 
 #include "LayerParts.h"
+#include "OutlierLayer.h"
 #include "ptq/Calibrate/CalibrationSamples.h"
 #include "ptq/Execution/Tensor.h"
 
@@ -48,13 +49,20 @@ llvm::Error ptq::checkActivations(ArrayRef<SelectedLayer> layers, bool statistic
   return llvm::Error::success();
 }
 
-/// The scale that the statistics give the whole activation.
-static llvm::Expected<float> staticScale(LinearOp layer, SchemeAttr scheme) {
+/// The scale that the statistics give the whole activation but its outlier columns.
+static llvm::Expected<float> staticScale(LinearOp layer, SchemeAttr scheme, OutliersAttr outliers) {
   auto absmax = execution::tensorFromAttribute(layer.getStatistics()->getAbsmax());
   if (!absmax)
     return absmax.takeError();
   float greatest = 0;
-  for (float value : absmax->as<float>()) {
+  ArrayRef<int32_t> left;
+  if (outliers)
+    left = outliers.getColumns().asArrayRef();
+  for (auto [column, value] : llvm::enumerate(absmax->as<float>())) {
+    if (!left.empty() && left.front() == static_cast<int32_t>(column)) {
+      left = left.drop_front();
+      continue;
+    }
     if (!std::isfinite(value))
       return errorOf(layer, "has statistics that are not finite: the calibration data gave it an "
                             "infinity or a NaN");
@@ -63,27 +71,34 @@ static llvm::Expected<float> staticScale(LinearOp layer, SchemeAttr scheme) {
   return std::max(greatest / static_cast<float>(scheme.getMaximum()), FLT_MIN);
 }
 
-llvm::Expected<IntegerLayers::Activation> IntegerLayers::quantize(LinearOp layer,
-                                                                  SchemeAttr scheme) {
+llvm::Expected<IntegerLayers::Activation> IntegerLayers::quantize(LinearOp layer, SchemeAttr scheme,
+                                                                  OutliersAttr outliers) {
   if (llvm::Error error = checkActivation(layer, scheme, /*statisticsPending=*/false))
     return std::move(error);
   OpBuilder b(layer);
   Location loc = layer.getLoc();
   Value x = layer.getX(), channelScales;
-  if (auto scaled = x.getDefiningOp<ScaleChannelsOp>()) {
+  // What is an outlier is seen after the channels are scaled.
+  if (auto scaled = x.getDefiningOp<ScaleChannelsOp>(); scaled && !outliers) {
     x = scaled.getX();
     channelScales = scaled.getScales();
   }
   FloatAttr scale;
   if (!scheme.getDynamic()) {
-    llvm::Expected<float> value = staticScale(layer, scheme);
+    llvm::Expected<float> value = staticScale(layer, scheme, outliers);
     if (!value)
       return value.takeError();
     scale = b.getF32FloatAttr(*value);
   }
-  Activation &known = activations[{sharedInput(x), x.getType(), channelScales, scheme, scale}];
+  Activation &known =
+      activations[{sharedInput(x), x.getType(), channelScales, scheme, scale, outliers}];
   if (known.codes && known.codes.getParentBlock() == layer->getBlock())
     return known;
+  ActivationSplit split;
+  if (outliers) {
+    split = splitActivation(b, layer, outliers);
+    x = split.rest;
+  }
 
   auto type = cast<RankedTensorType>(x.getType());
   RankedTensorType codes = type.clone(b.getI8Type());
@@ -92,6 +107,8 @@ llvm::Expected<IntegerLayers::Activation> IntegerLayers::quantize(LinearOp layer
                                          b.getF32Type(), layer.getLayerName() + ".input_scale");
     known.codes = QuantizeOp::create(b, loc, codes, x, known.scales, /*zero_points=*/Value(),
                                      channelScales, scheme);
+    known.outliers = split.outliers;
+    known.columns = split.columns;
     return known;
   }
   SmallVector<int64_t> shape{1};
@@ -104,23 +121,44 @@ llvm::Expected<IntegerLayers::Activation> IntegerLayers::quantize(LinearOp layer
   auto quantize = DynamicQuantizeOp::create(
       b, loc, results, channelScales ? ValueRange{x, channelScales} : ValueRange{x},
       {b.getNamedAttr("scheme", scheme)});
-  known = {quantize.getQ(), quantize.getScales(), quantize.getZeroPoints()};
+  known = {quantize.getQ(), quantize.getScales(), quantize.getZeroPoints(), split.outliers,
+           split.columns};
   return known;
+}
+
+llvm::Expected<Value> IntegerLayers::quantizeAndBack(LinearOp layer, SchemeAttr scheme) {
+  llvm::Expected<Activation> activation = quantize(layer, scheme, OutliersAttr());
+  if (!activation)
+    return activation.takeError();
+  OpBuilder b(layer);
+  return DequantizeOp::create(b, layer.getLoc(), layer.getX().getType(), activation->codes,
+                              activation->scales, activation->zeroPoints, scheme)
+      .getX();
 }
 
 llvm::Expected<IntegerLinearOp> IntegerLayers::replace(const SelectedLayer &selected,
                                                        PackedWeight weight,
                                                        const RoundingRecord &record) {
   LinearOp layer = selected.layer;
+  OutliersAttr outliers = selected.outliers;
   if (!weight.groupIndex.empty())
     return errorOf(layer, "has integer activations, but its groups are not consecutive channels; "
                           "round with order=group-aware or static-groups=true");
-  llvm::Expected<Activation> activation = quantize(layer, selected.activation);
+  if (llvm::Error error = checkOutlierWeight(layer, outliers, weight))
+    return std::move(error);
+  llvm::Expected<Activation> activation = quantize(layer, selected.activation, outliers);
   if (!activation)
     return activation.takeError();
   OpBuilder b(layer);
   Location loc = layer.getLoc();
   std::string name = layer.getLayerName().str();
+  Value outlierWeight;
+  if (outliers && !outliers.getDynamic()) {
+    llvm::Expected<Value> taken = takeOutlierWeight(b, layer, outliers, weight);
+    if (!taken)
+      return taken.takeError();
+    outlierWeight = *taken;
+  }
   int64_t scaleRows =
       weight.scheme.granularity == numerics::Granularity::PerTensor ? 1 : weight.rows;
   int64_t groups = numerics::groupsPerRow(weight.scheme, weight.columns);
@@ -131,24 +169,21 @@ llvm::Expected<IntegerLinearOp> IntegerLayers::replace(const SelectedLayer &sele
     codes = createConstant(b, loc, std::move(weight.words), {weight.rows, words}, b.getI32Type(),
                            name + ".weight_packed");
   } else {
-    bool isShared = !layer.getWeight().hasOneUse();
+    // The float weight keeps its name where it is still read.
+    bool keepsWeight = outliers && outliers.getDynamic() && !outliers.getDequantized();
+    bool isShared = keepsWeight || !layer.getWeight().hasOneUse();
     codes = createConstant(b, loc, std::move(weight.codes), {weight.rows, weight.columns},
                            b.getI8Type(), name + (isShared ? ".weight_int8" : ".weight"));
   }
   Value scales = createConstant(b, loc, std::move(weight.scales), {scaleRows, groups},
                                 b.getF32Type(), name + ".weight_scale");
-  auto result = IntegerLinearOp::create(b, loc, layer.getY().getType(), activation->codes,
-                                        activation->scales, activation->zeroPoints, codes, scales,
-                                        layer.getBias(), selected.activation, scheme,
-                                        layer.getLayerAttr(), layer.getStatisticsAttr());
+  if (outliers && outliers.getDynamic())
+    outlierWeight =
+        selectOutlierWeight(b, layer, outliers, activation->columns, weight.scheme, codes, scales);
+  auto result = IntegerLinearOp::create(
+      b, loc, layer.getY().getType(), activation->codes, activation->scales, activation->zeroPoints,
+      codes, scales, activation->outliers, outlierWeight, layer.getBias(), selected.activation,
+      scheme, layer.getLayerAttr(), layer.getStatisticsAttr());
   finishReplacement(layer, result, record);
   return result;
-}
-
-llvm::Error ptq::replaceLayer(const SelectedLayer &selected, PackedWeight weight,
-                              const RoundingRecord &record, IntegerLayers &integerLayers) {
-  if (selected.activation)
-    return integerLayers.replace(selected, std::move(weight), record).takeError();
-  replaceByPacked(selected.layer, std::move(weight), record);
-  return llvm::Error::success();
 }

@@ -7,7 +7,8 @@
 //
 // Layers that read one value, in one scheme, share the quantization. A ptq.scale_channels in front
 // is absorbed: its scales become the channel scales of the quantization. Static scales are the
-// greatest |x| of calibration over the greatest code.
+// greatest |x| of calibration over the greatest code. Of a layer with outlier columns what is
+// quantized is the rest of the activation (OutlierLayer.h).
 
 #ifndef PTQ_PASSES_QUANTIZE_INTEGERLAYER_H
 #define PTQ_PASSES_QUANTIZE_INTEGERLAYER_H
@@ -33,21 +34,22 @@ public:
   llvm::Expected<IntegerLinearOp> replace(const SelectedLayer &selected, PackedWeight weight,
                                           const RoundingRecord &record);
 
+  /// The layer's activation in floats again after it was quantized in `scheme`.
+  llvm::Expected<mlir::Value> quantizeAndBack(LinearOp layer, SchemeAttr scheme);
+
 private:
   struct Activation {
     mlir::Value codes, scales, zeroPoints;
+    mlir::Value outliers, columns; ///< Null: there are none.
   };
-  llvm::Expected<Activation> quantize(LinearOp layer, SchemeAttr scheme);
+  llvm::Expected<Activation> quantize(LinearOp layer, SchemeAttr scheme, OutliersAttr outliers);
 
   /// By what is quantized, without the reshapes before it: its root and type, its channel scales,
-  /// scheme and static scale.
-  using Key = std::tuple<mlir::Value, mlir::Type, mlir::Value, mlir::Attribute, mlir::Attribute>;
+  /// scheme, static scale and outliers.
+  using Key = std::tuple<mlir::Value, mlir::Type, mlir::Value, mlir::Attribute, mlir::Attribute,
+                         mlir::Attribute>;
   llvm::DenseMap<Key, Activation> activations;
 };
-
-/// Replaces a layer by what its schemes ask for: ptq.integer_linear or ptq.weight_only_linear.
-llvm::Error replaceLayer(const SelectedLayer &selected, PackedWeight weight,
-                         const RoundingRecord &record, IntegerLayers &integerLayers);
 
 } // namespace ptq
 

@@ -17,13 +17,15 @@ SchemeAttr ptq::toAttribute(MLIRContext *context, const numerics::WeightScheme &
                          /*dynamic=*/false);
 }
 
-static DictionaryAttr recordAttribute(OpBuilder &b, const RoundingRecord &record) {
+DictionaryAttr ptq::recordAttribute(OpBuilder &b, const RoundingRecord &record) {
   SmallVector<NamedAttribute> entries{b.getNamedAttr("method", b.getStringAttr(record.method)),
                                       b.getNamedAttr("seconds", b.getF64FloatAttr(record.seconds))};
   if (record.error)
     entries.push_back(b.getNamedAttr("error", b.getF64FloatAttr(*record.error)));
   if (record.errorRtn)
     entries.push_back(b.getNamedAttr("error_rtn", b.getF64FloatAttr(*record.errorRtn)));
+  for (const auto &[name, value] : record.figures)
+    entries.push_back(b.getNamedAttr(name, b.getF64FloatAttr(value)));
   return b.getDictionaryAttr(entries);
 }
 

@@ -27,6 +27,9 @@ private:
 /// The attribute for a weight's scheme.
 SchemeAttr toAttribute(mlir::MLIRContext *context, const numerics::WeightScheme &scheme);
 
+/// The record as it is kept on a layer.
+mlir::DictionaryAttr recordAttribute(mlir::OpBuilder &b, const RoundingRecord &record);
+
 /// Erases what computed `value`, as far as nothing else reads it.
 void eraseIfUnused(mlir::Value value);
 

@@ -2,6 +2,7 @@
 
 #include "ptq/Quantize/LayerSelection.h"
 
+#include "OutlierLayer.h"
 #include "ptq/Analysis/Heads.h"
 #include "ptq/Quantize/PackedLayer.h"
 
@@ -51,28 +52,34 @@ static llvm::Expected<SchemeAttr> resolveActivation(LinearOp layer,
   struct Choice {
     Granularity granularity;
     bool dynamic;
+    unsigned bits = 8;
+    bool symmetric = true;
   };
   std::optional<Choice> choice =
       llvm::StringSwitch<std::optional<Choice>>(*options.activations)
           .Case("per-token", Choice{Granularity::PerToken, true})
           .Case("per-tensor", Choice{Granularity::PerTensor, true})
           .Case("per-tensor-static", Choice{Granularity::PerTensor, false})
+          .Case("per-token-asymmetric", Choice{Granularity::PerToken, true, 8, false})
+          .Case("per-tensor-asymmetric", Choice{Granularity::PerTensor, true, 8, false})
+          .Case("per-token-int4", Choice{Granularity::PerToken, true, 4})
           .Default(std::nullopt);
   if (choice)
-    return SchemeAttr::get(layer.getContext(), /*bits=*/8, /*symmetric=*/true, choice->granularity,
+    return SchemeAttr::get(layer.getContext(), choice->bits, choice->symmetric, choice->granularity,
                            /*groupSize=*/0, choice->dynamic);
   if (*options.activations == "none")
     return SchemeAttr();
-  return error("activations is none, per-token, per-tensor or per-tensor-static, not '" +
+  return error("activations is none, per-token, per-token-asymmetric, per-token-int4, per-tensor, "
+               "per-tensor-asymmetric or per-tensor-static, not '" +
                *options.activations + "'");
 }
 
-/// What a mark on the layer says, or the default: 4 bits in groups of 128 under float activations,
-/// 8 bits per channel under integers.
-static numerics::WeightScheme markedScheme(LinearOp layer, bool hasIntegerActivation) {
+/// What a mark on the layer says, or the default: 4 bits in groups of 128 under floats and 4-bit
+/// integers, 8 bits per channel under 8-bit integers.
+static numerics::WeightScheme markedScheme(LinearOp layer, SchemeAttr activation) {
   numerics::WeightScheme scheme;
   std::optional<SchemeAttr> mark = layer.getWeightScheme();
-  if (!mark && hasIntegerActivation) {
+  if (!mark && activation && activation.getBits() == 8) {
     scheme.bits = 8;
     scheme.granularity = numerics::Granularity::PerChannel;
   }
@@ -98,7 +105,7 @@ static numerics::WeightScheme markedScheme(LinearOp layer, bool hasIntegerActiva
 
 static llvm::Expected<numerics::WeightScheme>
 resolveScheme(LinearOp layer, const RoundingOptions &options, SchemeAttr activation) {
-  numerics::WeightScheme scheme = markedScheme(layer, static_cast<bool>(activation));
+  numerics::WeightScheme scheme = markedScheme(layer, activation);
   if (options.bits)
     scheme.bits = *options.bits;
   scheme.mse = options.mse;
@@ -119,7 +126,25 @@ resolveScheme(LinearOp layer, const RoundingOptions &options, SchemeAttr activat
     else
       return error("granularity is group, channel or tensor, not '" + *options.granularity + "'");
   }
-  if (llvm::Error invalid = numerics::verify(scheme, layer.getOutFeatures(), layer.getInFeatures()))
+  if (options.type) {
+    if (*options.type != "int" && *options.type != "nf4")
+      return error("type is int or nf4, not '" + *options.type + "'");
+    if (*options.type == "nf4") {
+      if (activation)
+        return error("layer '" + layer.getLayerName() +
+                     "' has integer activations, which cannot be multiplied with the entries of a "
+                     "codebook: type=int, or activations=none");
+      // A mark says how integers would be: of it, only the groups remain.
+      scheme.codebook = numerics::Codebook::NF4;
+      scheme.bits = options.bits.value_or(4);
+      scheme.symmetric = options.symmetric.value_or(true);
+      scheme.doubleQuantization = options.doubleQuantization;
+    }
+  }
+  int64_t columns = layer.getInFeatures();
+  if (OutliersAttr outliers = layer.getOutliersAttr(); dropsOutliers(outliers))
+    columns -= outliers.getColumns().size();
+  if (llvm::Error invalid = numerics::verify(scheme, layer.getOutFeatures(), columns))
     return error("layer '" + layer.getLayerName() + "': " + toString(std::move(invalid)));
   if (!activation)
     return scheme;
@@ -156,6 +181,12 @@ llvm::Expected<std::vector<SelectedLayer>> ptq::selectLayers(Operation *root,
       return leave("its name does not match only='" + options.only + "'");
     if (!named && isReturnedAsIs(layer.getY()))
       return leave("it is a head: its value is returned as it is");
+    if (auto reason = layer->getAttrOfType<StringAttr>(kKeepFloatAttr))
+      return leave(reason.getValue());
+    if (isa_and_nonnull<DequantizeOp, LookupDequantizeOp>(layer.getWeight().getDefiningOp()))
+      return WalkResult::advance(); // Quantized already.
+    if (options.markedOnly && !layer.getWeightScheme())
+      return leave("no pass has marked it");
     auto stop = [&](llvm::Error reason) {
       failure = llvm::joinErrors(std::move(failure), std::move(reason));
       return WalkResult::interrupt();
@@ -166,7 +197,13 @@ llvm::Expected<std::vector<SelectedLayer>> ptq::selectLayers(Operation *root,
     llvm::Expected<numerics::WeightScheme> scheme = resolveScheme(layer, options, *activation);
     if (!scheme)
       return stop(scheme.takeError());
-    selected.push_back({layer, *scheme, *activation});
+    OutliersAttr outliers = layer.getOutliersAttr();
+    if (outliers && !*activation)
+      return stop(error("layer '" + name +
+                        "' has outlier columns, which stay in float beside integer activations: "
+                        "give activations=per-token, or leave the option out"));
+    auto method = layer->getAttrOfType<StringAttr>(kMethodAttr);
+    selected.push_back({layer, *scheme, *activation, outliers, method ? method.str() : ""});
     return WalkResult::advance();
   });
   if (failure)

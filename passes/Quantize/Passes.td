@@ -15,9 +15,20 @@ defvar RoundingOptions = [
   Option<"granularity", "granularity", "std::string", /*default=*/"\"group\"",
          "group, channel or tensor: which weights share a scale">,
   Option<"symmetric", "symmetric", "bool", /*default=*/"true", "No zero points">,
+  Option<"type", "type", "std::string", /*default=*/"\"int\"",
+         "int, or nf4: 4-bit codes of a table whose entries are spread as normally distributed weights are">,
+  Option<"doubleQuantization", "double-quantization", "bool", /*default=*/"true",
+         "With type=nf4: scales in 8 bits, in blocks of 256 that share a float scale">,
   Option<"activations", "activations", "std::string", /*default=*/"",
-         "none, per-token, per-tensor or per-tensor-static: how activations become 8-bit integers; the layer's "
-         "mark if not given">,
+         "none, per-token, per-tensor or per-tensor-static: how activations become 8-bit integers; "
+         "per-token-asymmetric, per-tensor-asymmetric: with zero points; per-token-int4: 4-bit ones; the layer's mark "
+         "if not given">,
+  Option<"embeddings", "embeddings", "unsigned", /*default=*/"0",
+         "8 or 4: the bits of the embedding tables, with a scale for each row; 0 leaves them as they are">,
+  Option<"fake", "fake", "bool", /*default=*/"false",
+         "Leave floats, with a ptq.quantize and a ptq.dequantize where the integers would be">,
+  Option<"markedOnly", "marked-only", "bool", /*default=*/"false",
+         "Round only layers that an earlier pass has marked with a scheme">,
   Option<"only", "only", "std::string", /*default=*/"",
          "A regular expression: round only layers whose name it matches, heads included">,
   Option<"skip", "skip", "std::string", /*default=*/"",
@@ -38,6 +49,16 @@ def Rtn : Pass<"rtn", "::mlir::ModuleOp"> {
     (`clip`) bound those of its groups, unless `mse` searches them anew. A head, a layer whose value is
     returned as it is, stays float unless `only` matches it. A group size that does not divide a layer's
     width is an error that names the layer, the width and the sizes that would do.
+
+    `embeddings=8` or `4` rounds embedding tables as well: stored matrices whose rows an operation reads by an index that
+    comes with the data, whatever they embed (tokens, positions, token types). Each row has a scale of its own, `absmax / 127`
+    or `2·absmax / 15`; integers and scales are read, and `ptq.dequantize` makes floats of them. A table that is also a head's weight
+    stays in float for the head, with a remark, unless the head is rounded too. `skip=.` leaves all layers, and the tables
+    alone are rounded.
+
+    With `type=nf4` codes stand for the entries of QLoRA's NF4 table, the scale of a block is its absmax, and the layer
+    stays `ptq.linear`, with a weight that `ptq.lookup_dequantize` makes; so it does for its scales, unless
+    `double-quantization=false`. Groups must be consecutive channels, activations float. Of a mark only the groups are taken.
 
     Before:
 
@@ -93,10 +114,66 @@ def Gptq : Pass<"gptq", "::mlir::ModuleOp"> {
            "Order of the input channels: group-aware, act or none">,
     Option<"staticGroups", "static-groups", "bool", /*default=*/"false",
            "Take the scales of groups from the original weights">,
+    Option<"outliers", "outliers", "std::string", /*default=*/"\"0\"",
+           "The share of weights, those whose rounding costs most, that stay in 16 bits as a sparse matrix: 0.5% or "
+           "0.005, for example; at most 10%">,
     Option<"sequential", "sequential", "bool", /*default=*/"true",
            "Later layers see the rounded weights of earlier ones">
   ];
   let statistics = [Statistic<"numRounded", "layers-rounded", "Layers whose weights were rounded">];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def LlmInt8 : Pass<"llm-int8", "::mlir::ModuleOp"> {
+  let summary = "8-bit integers, with the outlier columns in 16 bits";
+  let description = [{
+    LLM.int8() (Dettmers et al., 2022). In large models a few channels of a layer's input have values far beyond
+    all others, and a scale that covers them leaves nothing for the rest. Channels with any `|x| ≥ threshold` are
+    multiplied in the model's float type with their original weights, all others in 8-bit integers with a scale for
+    each token and each row of the weight.
+
+    Which channels these are is known from calibration (statistics are needed) or, with `dynamic`, found in each
+    call; the weight is then there twice, in integers and, for columns to be chosen from, in floats.
+    `outlier-weights=dequantized` takes the rounded weights for outliers too, as bitsandbytes does: a dynamic layer then
+    needs no float weight.
+
+    The pass marks layers; the rounding pass that comes next rounds them, `--gptq` for example, which then feeds no error
+    from or to an outlier column. If none comes, they are rounded to nearest before the module is saved, reported or
+    lowered, and at the end of quant-opt's pipeline. Marks that a transformation left (`--smoothquant`) stay as
+    they are.
+
+    Before:
+
+    ```mlir
+    %y = ptq.linear %x, %w {layer = "up", statistics = …} : (tensor<4x64xf32>, tensor<32x64xf32>) -> tensor<4x32xf32>
+    ```
+
+    After `--llm-int8 --rtn`, where channels 5 and 17 are outliers:
+
+    ```mlir
+    %columns = arith.constant dense<[5, 17]> : tensor<2xi32>
+    %rest = ptq.drop_columns %x, %columns : (tensor<4x64xf32>, tensor<2xi32>) -> tensor<4x62xf32>
+    %outliers = ptq.select_columns %x, %columns : (tensor<4x64xf32>, tensor<2xi32>) -> tensor<4x2xf32>
+    %q, %s = ptq.dynamic_quantize %rest {scheme = #ptq.scheme<bits = 8, symmetric, per_token, dynamic>}
+       : (tensor<4x62xf32>) -> (tensor<4x62xi8>, tensor<4xf32>)
+    %y = ptq.integer_linear %q, %s, %w8, %ws outliers %outliers, %wo {layer = "up", …}
+       : (tensor<4x62xi8>, tensor<4xf32>, tensor<32x62xi8>, tensor<32x1xf32>, tensor<4x2xf32>, tensor<32x2xf32>)
+         -> tensor<4x32xf32>
+    ```
+  }];
+  let options = [
+    Option<"threshold", "threshold", "double", /*default=*/"6.0",
+           "The least |x| of an outlier; 0: there are none, inf: all columns are, and layers stay in float">,
+    Option<"dynamic", "dynamic", "bool", /*default=*/"false", "Find the outlier columns in each call">,
+    Option<"outlierWeights", "outlier-weights", "std::string", /*default=*/"\"original\"",
+           "original, or dequantized: what outlier columns are multiplied with">,
+    Option<"only", "only", "std::string", /*default=*/"",
+           "A regular expression: mark only layers whose name it matches, heads included">,
+    Option<"skip", "skip", "std::string", /*default=*/"",
+           "A regular expression: leave layers whose name it matches as they are">
+  ];
+  let statistics = [Statistic<"numMarked", "layers-marked", "Layers that were marked">];
   let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }

@@ -18,21 +18,41 @@ std::optional<T> givenValue(const mlir::Pass::Option<T> &option, const T &defaul
   return std::nullopt;
 }
 
-inline RoundingOptions makeRoundingOptions(const mlir::Pass::Option<unsigned> &bits,
-                                           const mlir::Pass::Option<int64_t> &groupSize,
-                                           const mlir::Pass::Option<std::string> &granularity,
-                                           const mlir::Pass::Option<bool> &symmetric, bool mse,
-                                           const mlir::Pass::Option<std::string> &activations,
-                                           std::string only, std::string skip) {
-  return {givenValue<unsigned>(bits, 4),
-          givenValue<int64_t>(groupSize, 128),
-          givenValue<std::string>(granularity, "group"),
-          givenValue<bool>(symmetric, true),
-          mse,
-          givenValue<std::string>(activations, ""),
-          std::move(only),
-          std::move(skip)};
+/// A share given as "0.5%" or "0.005"; an error unless it is between 0 and `greatest`.
+inline llvm::Expected<double> parseShare(llvm::StringRef text, llvm::StringRef option,
+                                         double greatest) {
+  llvm::StringRef number = text;
+  bool percent = number.consume_back("%");
+  double value = 0;
+  if (number.getAsDouble(value) || !(value >= 0 && value <= (percent ? 100 : 1) * greatest))
+    return llvm::createStringError(option + " is a share of at most " +
+                                   llvm::Twine(static_cast<int>(greatest * 100)) +
+                                   "%, as in 0.5% or 0.005, not '" + text + "'");
+  return percent ? value / 100 : value;
 }
+
+/// A rounding pass: its generated base, with the options that all of them have put together.
+template <typename BaseT> class RoundingPass : public BaseT {
+public:
+  using BaseT::BaseT;
+
+protected:
+  RoundingOptions roundingOptions() const {
+    RoundingOptions options;
+    options.bits = givenValue<unsigned>(this->bits, 4);
+    options.groupSize = givenValue<int64_t>(this->groupSize, 128);
+    options.granularity = givenValue<std::string>(this->granularity, "group");
+    options.symmetric = givenValue<bool>(this->symmetric, true);
+    options.mse = this->mse;
+    options.activations = givenValue<std::string>(this->activations, "");
+    options.only = this->only;
+    options.skip = this->skip;
+    options.type = givenValue<std::string>(this->type, "int");
+    options.doubleQuantization = this->doubleQuantization;
+    options.markedOnly = this->markedOnly;
+    return options;
+  }
+};
 
 } // namespace ptq
 

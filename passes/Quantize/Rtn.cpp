@@ -2,8 +2,10 @@
 //
 // Rounding to nearest; lib/Numerics/Rtn has the arithmetic.
 
-#include "IntegerLayer.h"
+#include "EmbeddingTables.h"
 #include "LayerParts.h"
+#include "LayerReplacer.h"
+#include "OutlierLayer.h"
 #include "RoundingPass.h"
 
 #include "ptq/Analysis/WeightValue.h"
@@ -11,6 +13,7 @@
 #include "ptq/Numerics/Rtn.h"
 #include "ptq/Quantize/PackedLayer.h"
 #include "ptq/Quantize/Passes.h"
+#include "ptq/Raise/PendingPasses.h"
 #include "ptq/Raise/Raise.h"
 #include "ptq/Support/Progress.h"
 
@@ -28,8 +31,8 @@ using namespace ptq;
 
 namespace {
 
-struct RtnPass : ptq::impl::RtnBase<RtnPass> {
-  using RtnBase::RtnBase;
+struct RtnPass : RoundingPass<ptq::impl::RtnBase<RtnPass>> {
+  using RoundingPass::RoundingPass;
 
   void runOnOperation() override {
     if (failed(ensureRaised(getOperation(), getAnalysisManager())))
@@ -44,14 +47,19 @@ struct RtnPass : ptq::impl::RtnBase<RtnPass> {
     // Rounding needs no statistics, but those that were asked for are of the float layers.
     if (llvm::Error error = ensureStatistics(getOperation()))
       return error;
-    auto layers =
-        selectLayers(getOperation(), makeRoundingOptions(bits, groupSize, granularity, symmetric,
-                                                         mse, activations, only, skip));
+    getOperation()->removeAttr(kPendingRoundingAttr);
+    auto layers = selectLayers(getOperation(), roundingOptions());
     if (!layers)
       return layers.takeError();
     if (llvm::Error error = checkActivations(*layers, /*statisticsPending=*/false))
       return error;
-    IntegerLayers integerLayers;
+    for (const SelectedLayer &selected : *layers)
+      if (selected.method == "gptq")
+        return llvm::createStringError("layer '" + LinearOp(selected.layer).getLayerName() +
+                                       "' is to be rounded by gptq, as it is marked: run --gptq");
+    if (llvm::Error error = checkEmbeddingBits(embeddings))
+      return error;
+    LayerReplacer replacer(fake);
     Progress progress("rtn", layers->size());
     for (SelectedLayer &selected : *layers) {
       LinearOp layer = selected.layer;
@@ -69,21 +77,23 @@ struct RtnPass : ptq::impl::RtnBase<RtnPass> {
       llvm::Expected<LayerClip> clip = LayerClip::of(layer, selected.scheme);
       if (!clip)
         return named(clip.takeError());
-      auto quantized = numerics::quantizeRtn(matrix, selected.scheme, clip->matrix());
+      RoundedPart part(matrix, selected.outliers);
+      auto quantized = numerics::quantizeRtn(part.matrix, selected.scheme, clip->matrix());
       if (!quantized)
         return named(quantized.takeError());
-      PackedWeight packed(std::move(*quantized),
-                          /*bytes=*/selected.activation && selected.scheme.bits == 8);
+      PackedWeight packed = LayerReplacer::pack(selected, std::move(*quantized));
       RoundingRecord record;
       record.method = "rtn";
+      if (selected.outliers)
+        recordOutliers(record, layer.getInFeatures(), selected.outliers);
       record.seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (llvm::Error error = replaceLayer(selected, std::move(packed), record, integerLayers))
+      if (llvm::Error error = replacer.replace(selected, std::move(packed), record))
         return error;
       ++numRounded;
       progress.advance();
     }
-    return llvm::Error::success();
+    return quantizeEmbeddings(getOperation(), embeddings, fake).takeError();
   }
 };
 

@@ -4,13 +4,17 @@
 
 #include "ptq/Analysis/LayerNames.h"
 #include "ptq/Analysis/ModelSize.h"
+#include "ptq/Analysis/WeightValue.h"
 #include "ptq/Checkpoint/AtomicFile.h"
 #include "ptq/IR/PTQ.h"
+#include "ptq/Numerics/Codebook.h"
 #include "ptq/Quantize/PackedLayer.h"
+#include "ptq/Raise/PendingPasses.h"
 #include "ptq/Report/Passes.h"
 #include "ptq/Transform/TransformRecord.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/JSON.h"
 
 namespace ptq {
@@ -54,6 +58,33 @@ static std::string schemeText(SchemeAttr weight, SchemeAttr activation) {
          ": " + schemeText(weight) + ", activations " + schemeText(activation);
 }
 
+/// "nf4 per_group, scales int8".
+static void describeLookup(json::Object &object, LookupDequantizeOp lookup) {
+  std::string text = "codebook";
+  if (auto table = evaluateWeight(lookup.getTable()); !table)
+    llvm::consumeError(table.takeError());
+  else if (table->data == numerics::codebookEntries(numerics::Codebook::NF4))
+    text = "nf4";
+  int64_t groupSize = lookup.getGroupSize();
+  bool perGroup = groupSize < lookup.getY().getType().getDimSize(1);
+  text += perGroup ? " per_group" : " per_channel";
+  // Scales are in the row's order, with reshapes at most between.
+  Value scales = lookup.getScales();
+  while (Operation *op = scales.getDefiningOp()) {
+    if (auto codes = dyn_cast<LookupDequantizeOp>(op)) {
+      text += ", scales int" + std::to_string(codes.getBits());
+      break;
+    }
+    if (op->getNumOperands() != 1)
+      break;
+    scales = op->getOperand(0);
+  }
+  object["scheme"] = text;
+  object["bits"] = lookup.getBits();
+  if (perGroup)
+    object["group_size"] = groupSize;
+}
+
 /// What all rows have; layers add to it.
 static json::Object row(StringRef name, Location loc, StringRef status, json::Value reason) {
   return json::Object{
@@ -77,21 +108,40 @@ static json::Object layerRow(LayerOpInterface layer) {
   } else if (auto integer = dyn_cast<IntegerLinearOp>(layer.getOperation())) {
     scheme = integer.getWeightScheme();
     activation = integer.getActivationScheme();
-  } else {
-    return object;
+  } else if (auto lookup = cast<LinearOp>(layer).getWeight().getDefiningOp<LookupDequantizeOp>()) {
+    describeLookup(object, lookup);
+  } else if (auto fake = cast<LinearOp>(layer).getWeight().getDefiningOp<DequantizeOp>()) {
+    scheme = fake.getScheme();
+    if (auto x = cast<LinearOp>(layer).getX().getDefiningOp<DequantizeOp>())
+      activation = x.getScheme();
   }
-  object["scheme"] = schemeText(scheme, activation);
-  object["bits"] = scheme.getBits();
-  if (scheme.getGranularity() == Granularity::PerGroup)
-    object["group_size"] = scheme.getGroupSize();
-  if (auto record = layer->getAttrOfType<DictionaryAttr>(kReportAttr)) {
-    if (auto method = record.getAs<StringAttr>("method"))
-      object["method"] = method.getValue();
-    object["error_rtn"] = number(record, "error_rtn");
-    object["error"] = number(record, "error");
-    object["seconds"] = number(record, "seconds");
+  if (scheme) {
+    object["scheme"] = schemeText(scheme, activation);
+    object["bits"] = scheme.getBits();
+    if (scheme.getGranularity() == Granularity::PerGroup)
+      object["group_size"] = scheme.getGroupSize();
+  }
+  auto record = layer->getAttrOfType<DictionaryAttr>(kReportAttr);
+  for (NamedAttribute entry : record ? record.getValue() : ArrayRef<NamedAttribute>()) {
+    if (auto text = dyn_cast<StringAttr>(entry.getValue()))
+      object[entry.getName().getValue()] = text.getValue();
+    else
+      object[entry.getName().getValue()] = number(record, entry.getName().getValue());
   }
   return object;
+}
+
+/// A table whose rows are read in integers.
+static json::Object embeddingRow(DequantizeOp op, DictionaryAttr record) {
+  json::Array shape;
+  if (auto sizes = record.getAs<ArrayAttr>("shape"))
+    for (auto size : sizes.getAsRange<IntegerAttr>())
+      shape.push_back(size.getInt());
+  auto name = record.getAs<StringAttr>("name");
+  return json::Object{
+      {"name", name ? name.getValue() : ""},   {"shape", std::move(shape)},
+      {"location", locationText(op.getLoc())}, {"bits", op.getScheme().getBits()},
+      {"error", number(record, "error")},      {"seconds", number(record, "seconds")}};
 }
 
 namespace {
@@ -100,12 +150,17 @@ struct WriteReportPass : ptq::impl::WriteReportBase<WriteReportPass> {
   using WriteReportBase::WriteReportBase;
 
   void runOnOperation() override {
+    if (failed(runPendingRounding(getOperation(), [&](OpPassManager &pipeline) {
+          return runPipeline(pipeline, getOperation());
+        })))
+      return signalPassFailure();
     ModuleOp module = getOperation();
     if (!StringRef(file).ends_with(".json")) {
       mlir::emitError(module.getLoc(), "write-report needs file=F.json, not '") << file << "'";
       return signalPassFailure();
     }
-    json::Array layers;
+    json::Array layers, embeddings;
+    llvm::StringSet<> tables;
     double seconds = 0;
     module.walk([&](Operation *op) {
       if (auto layer = dyn_cast<LayerOpInterface>(op)) {
@@ -116,13 +171,22 @@ struct WriteReportPass : ptq::impl::WriteReportBase<WriteReportPass> {
         auto name = op->getAttrOfType<StringAttr>(kLayerAttr);
         layers.push_back(
             row(name ? name.getValue() : "", op->getLoc(), "declined", reason.getValue()));
+      } else if (auto record = op->getAttrOfType<DictionaryAttr>(kEmbeddingAttr);
+                 record && isa<DequantizeOp>(op)) {
+        json::Object table = embeddingRow(cast<DequantizeOp>(op), record);
+        if (!tables.insert(*table.getString("name")).second)
+          return;
+        seconds += table.getNumber("seconds").value_or(0);
+        embeddings.push_back(std::move(table));
       }
     });
     QuantizedSize size = quantizedSize(module);
     int64_t bytes = parameterBytes(module);
     double ratio = bytes ? double(bytes - size.packed + size.original) / bytes : 1.0;
-    json::Object report{
-        {"seconds", seconds}, {"compression_ratio", ratio}, {"layers", std::move(layers)}};
+    json::Object report{{"seconds", seconds},
+                        {"compression_ratio", ratio},
+                        {"layers", std::move(layers)},
+                        {"embeddings", std::move(embeddings)}};
     llvm::Error error = checkpoint::writeFileAtomically(file, [&](llvm::raw_pwrite_stream &os) {
       os << llvm::formatv("{0:2}\n", json::Value(std::move(report)));
       return llvm::Error::success();

@@ -9,13 +9,18 @@
 
 namespace ptq {
 
+/// On an operation that makes floats of what is read of a rounded embedding table: the table's
+/// `name`, its `shape` [rows, width], its relative `error` and the `seconds` it took.
+inline constexpr llvm::StringLiteral kEmbeddingAttr = "ptq.embedding";
+
 /// Bytes of the weights of quantized layers, biases left out.
 struct QuantizedSize {
-  int64_t packed = 0;   ///< Integers, scales, zero points and group indices.
+  int64_t packed = 0;   ///< Integers, scales, zero points, group indices and tables.
   int64_t original = 0; ///< As floats of the type the layer has its activations or results in.
 };
 
-/// The layers below `root` that are quantized, together.
+/// The layers and embedding tables below `root` that are quantized, together. A table that is a
+/// layer's weight as well counts in `original` with that layer only.
 QuantizedSize quantizedSize(mlir::Operation *root);
 
 /// Bytes of all parameters below `root`: constants with a key or data of their own, each once.

@@ -19,6 +19,8 @@ struct RoundingRecord {
   std::optional<double> error;    ///< ‖ΔW·R‖²/‖W·R‖².
   std::optional<double> errorRtn; ///< The same when rounded to nearest.
   double seconds = 0;
+  /// What else the report tells of the layer, by the names it has there.
+  std::vector<std::pair<std::string, double>> figures;
 };
 
 inline constexpr llvm::StringLiteral kReportAttr = "ptq.report";
@@ -33,13 +35,18 @@ struct PackedWeight {
   std::vector<float> scales;
   std::vector<int8_t> zeroPoints;
   std::vector<int32_t> groupIndex;
+  numerics::SparseWeight sparse; ///< Weights that stay in 16 bits.
+  std::optional<numerics::QuantizedScales> quantizedScales; ///< Of `scales`.
 
   /// With `bytes` codes are kept as they are, else they are packed.
   explicit PackedWeight(numerics::QuantizedWeight weight, bool bytes = false);
+  /// The weight that was packed.
+  numerics::QuantizedWeight unpack() const;
 };
 
 /// Replaces the layer; its new constants are keyed `<layer>.weight_packed`, `.weight_scale`,
-/// `.weight_zero_point` and `.weight_g_idx`. Attributes that other passes left on the layer stay.
+/// `.weight_zero_point`, `.weight_g_idx` and, for what stays in 16 bits, `.weight_outlier_offsets`,
+/// `.weight_outlier_columns` and `.weight_outliers`. Attributes that other passes left on the layer stay.
 /// The float weight goes if nothing else reads it.
 WeightOnlyLinearOp replaceByPacked(LinearOp layer, PackedWeight weight,
                                    const RoundingRecord &record);

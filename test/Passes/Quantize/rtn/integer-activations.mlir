@@ -3,6 +3,9 @@
 // RUN: quant-opt %s --rtn="activations=per-token only=." | FileCheck %s --check-prefix=TOKEN
 // RUN: quant-opt %s --rtn="activations=per-tensor bits=4 group-size=4 only=[abc]" | FileCheck %s --check-prefix=TENSOR
 // RUN: quant-opt %s --rtn="activations=per-tensor-static only=[abc]" | FileCheck %s --check-prefix=STATIC
+// RUN: quant-opt %s --rtn="activations=per-token-asymmetric only=[abc]" | FileCheck %s --check-prefix=ZERO
+// RUN: quant-opt %s --rtn="activations=per-tensor-asymmetric only=[abc]" | FileCheck %s --check-prefix=ONEZERO
+// RUN: quant-opt %s --rtn="activations=per-token-int4 only=[abc] bits=4 group-size=4" | FileCheck %s --check-prefix=INT4
 // RUN: quant-opt %s --rtn="activations=none only=[ad] bits=8 group-size=-1" | FileCheck %s --check-prefix=NONE
 // RUN: quant-opt %s --rtn="only=d" | FileCheck %s --check-prefix=MARK
 
@@ -34,6 +37,12 @@
 // STATIC: %[[SC:.*]] = arith.constant {ptq.key = "c.input_scale"} dense<2.000000e+00> : tensor<1xf32>
 // STATIC: ptq.quantize %{{.*}}, %[[SC]] channel_scales %{{.*}} {
 // STATIC: ptq.linear {{.*}}layer = "d"
+
+// With zero points of tokens, or one of all.
+// ZERO: %[[Q:[^ ]*]], %[[S:[^ ]*]], %[[Z:[^ ]*]] = ptq.dynamic_quantize %{{.*}} {scheme = #ptq.scheme<bits = 8, asymmetric, per_token, dynamic>} : (tensor<?x3x4xf32>) -> (tensor<?x3x4xi8>, tensor<?x3xf32>, tensor<?x3xi8>)
+// ZERO: ptq.integer_linear %[[Q]], %[[S]] x_zero_points %[[Z]], {{.*}}layer = "a"
+// ONEZERO: ptq.dynamic_quantize %{{.*}} {scheme = #ptq.scheme<bits = 8, asymmetric, per_tensor, dynamic>} : (tensor<?x3x4xf32>) -> (tensor<?x3x4xi8>, tensor<1xf32>, tensor<1xi8>)
+// INT4: ptq.dynamic_quantize %{{.*}} {scheme = #ptq.scheme<bits = 4, symmetric, per_token, dynamic>}
 
 // NONE-NOT: ptq.integer_linear
 // NONE: ptq.weight_only_linear {{.*}}layer = "a"

@@ -9,7 +9,7 @@
 // RUN: not quant-opt %s --rtn="activations=none only=clip bits=4 group-size=2" -o %t 2>&1 | FileCheck %s --check-prefix=CLIP
 // RUN: not quant-opt %s --rtn="activations=none only=negative bits=4 group-size=2" -o %t 2>&1 | FileCheck %s --check-prefix=NEGATIVE
 
-// NAME: error: rtn: activations is none, per-token, per-tensor or per-tensor-static, not 'per-row'
+// NAME: error: rtn: activations is none, per-token, per-token-asymmetric, per-token-int4, per-tensor, per-tensor-asymmetric or per-tensor-static, not 'per-row'
 // ASYMMETRIC: error: rtn: layer 'free' has integer activations, which need a weight without zero points: symmetric=true, or activations=none
 // STATISTICS: error: rtn: layer 'free' has a static activation scheme and no statistics; run --calibrate="data=F" or --load-statistics="file=F" before, or compute scales at run time with activations=per-tensor
 // LOPSIDED: error: rtn: layer 'lopsided' has a static asymmetric activation scheme, but statistics hold no least and greatest values; make it symmetric, or dynamic

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "GptqRounder.h"
+
+#include "LayerParts.h"
+#include "OutlierLayer.h"
+#include "ptq/Analysis/WeightValue.h"
+#include "ptq/Calibrate/CalibrationSamples.h"
+#include "ptq/Numerics/Gram.h"
+#include "ptq/Numerics/Rtn.h"
+
+#include <chrono>
+#include <set>
+
+using namespace mlir;
+using namespace ptq;
+
+using Clock = std::chrono::steady_clock;
+
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+GptqRounder::GptqRounder(ArrayRef<SelectedLayer> selected, numerics::ColumnOrder order,
+                         numerics::GptqOptions options, float damping, bool sequential,
+                         StatisticsCollector *collector)
+    : order(order), options(options), damping(damping), sequential(sequential),
+      collector(collector), progress("gptq", selected.size()) {
+  llvm::DenseMap<Value, std::set<FactorKey>> factors;
+  for (const SelectedLayer &entry : selected) {
+    LinearOp layer = entry.layer;
+    Value input = sharedInput(layer.getX());
+    layers[layer] = {entry, input};
+    ++inputs[input].layersLeft;
+    if (entry.method != "rtn")
+      factors[input].insert(keyOf(entry));
+  }
+  for (auto &[input, keys] : factors)
+    inputs[input].factorsLeft = keys.size();
+}
+
+FactorKey GptqRounder::keyOf(const SelectedLayer &selected) const {
+  bool byGroup = order == numerics::ColumnOrder::GroupAware &&
+                 selected.scheme.granularity == numerics::Granularity::PerGroup;
+  return {byGroup ? selected.scheme.groupSize : 0, selected.outliers.getAsOpaquePointer()};
+}
+
+llvm::Expected<const numerics::GramFactor *> GptqRounder::factor(InputGram &input,
+                                                                 const SelectedLayer &selected) {
+  FactorKey key = keyOf(selected);
+  auto it = input.factors.find(key);
+  if (it != input.factors.end())
+    return &it->second;
+  numerics::FactorOptions factorOptions;
+  factorOptions.damping = damping;
+  factorOptions.order = order;
+  factorOptions.groupSize = key.first;
+  // The matrix is factored in place unless another factor is still to come.
+  bool last = --input.factorsLeft == 0;
+  std::vector<float> gram = last ? std::move(input.gram) : input.gram;
+  int64_t columns = LinearOp(selected.layer).getInFeatures();
+  withoutOutliers(gram, columns, selected.outliers);
+  if (dropsOutliers(selected.outliers))
+    columns -= selected.outliers.getColumns().size();
+  llvm::Expected<numerics::GramFactor> result =
+      numerics::factorGram(std::move(gram), columns, factorOptions);
+  if (!result)
+    return result.takeError();
+  return &(input.factors[key] = std::move(*result));
+}
+
+llvm::Expected<numerics::QuantizedWeight>
+GptqRounder::solve(const SelectedLayer &selected, InputGram &input,
+                   llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
+                   RoundingRecord &record) {
+  LinearOp layer = selected.layer;
+  int64_t rows = layer.getOutFeatures(), columns = layer.getInFeatures();
+  bool nearest = selected.method == "rtn";
+  if (!nearest && input.gram.empty() && input.factors.empty()) {
+    input.gram.assign(columns * columns, 0.0f);
+    if (llvm::Error error = computeGram(input.gram))
+      return std::move(error);
+  }
+  llvm::Expected<WeightValue> weight = evaluateWeight(layer.getWeight());
+  if (!weight)
+    return weight.takeError();
+  RoundedPart part(numerics::ConstMatrix(weight->data.data(), rows, columns), selected.outliers);
+  numerics::ConstMatrix matrix = part.matrix;
+  if (selected.outliers)
+    recordOutliers(record, columns, selected.outliers);
+  llvm::Expected<LayerClip> clip = LayerClip::of(layer, selected.scheme);
+  if (!clip)
+    return clip.takeError();
+
+  if (!nearest) {
+    llvm::Expected<const numerics::GramFactor *> factored = factor(input, selected);
+    if (factored) {
+      if (!(*factored)->warning.empty())
+        mlir::emitWarning(layer.getLoc(), "layer '")
+            << layer.getLayerName() << "': " << (*factored)->warning;
+      numerics::GptqOptions own = options;
+      own.outlierType = layer.getWeight().getType().getElementType().isBF16()
+                            ? numerics::ShortFloat::BF16
+                            : numerics::ShortFloat::F16;
+      auto solved =
+          numerics::quantizeGptq(matrix, **factored, selected.scheme, own, clip->matrix());
+      if (!solved)
+        return solved.takeError();
+      record.method = "gptq";
+      record.error = solved->error;
+      record.errorRtn = solved->errorRtn;
+      if (options.outliers > 0)
+        record.figures.emplace_back("sparse_outliers", double(solved->weight.sparse.values.size()) /
+                                                           (matrix.rows * matrix.columns));
+      return std::move(solved->weight);
+    }
+    mlir::emitWarning(layer.getLoc(), "layer '")
+        << layer.getLayerName() << "' is rounded to nearest: " << toString(factored.takeError());
+  }
+  record.method = "rtn";
+  return numerics::quantizeRtn(matrix, selected.scheme, clip->matrix());
+}
+
+llvm::Expected<numerics::QuantizedWeight>
+GptqRounder::round(LinearOp layer,
+                   llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram) {
+  auto start = Clock::now();
+  progress.begin(layer.getLayerName());
+  const Layer &info = layers[layer];
+  InputGram &input = inputs[info.input];
+  RoundingRecord record;
+  auto result = solve(info.selected, input, computeGram, record);
+  if (!result)
+    return llvm::createStringError("layer '" + layer.getLayerName() +
+                                   "': " + toString(result.takeError()));
+  if (--input.layersLeft == 0)
+    inputs.erase(info.input);
+  record.seconds = secondsSince(start);
+  rounded.push_back(
+      {info.selected, LayerReplacer::pack(info.selected, *result), std::move(record)});
+  progress.advance();
+  return result;
+}
+
+llvm::Expected<std::optional<std::vector<float>>> GptqRounder::observe(Operation *op,
+                                                                       numerics::ConstMatrix x) {
+  auto layer = cast<LinearOp>(op);
+  if (collector)
+    if (llvm::Error error = collector->add(layer, x))
+      return std::move(error);
+  if (!layers.contains(op))
+    return std::nullopt;
+  auto result = round(layer, [&](std::vector<float> &gram) {
+    numerics::accumulateGram(x, numerics::MutableMatrix(gram.data(), x.columns, x.columns));
+    return llvm::Error::success();
+  });
+  if (!result)
+    return result.takeError();
+  if (!sequential)
+    return std::nullopt;
+  if (OutliersAttr outliers = layer.getOutliersAttr()) {
+    llvm::Expected<WeightValue> original = evaluateWeight(layer.getWeight());
+    if (!original)
+      return original.takeError();
+    return effectiveWeight(
+        numerics::ConstMatrix(original->data.data(), layer.getOutFeatures(), layer.getInFeatures()),
+        *result, outliers);
+  }
+  std::vector<float> weight(result->rows * result->columns);
+  numerics::dequantize(*result,
+                       numerics::MutableMatrix(weight.data(), result->rows, result->columns));
+  return weight;
+}
