@@ -49,7 +49,7 @@ struct AwqPass : ptq::impl::AwqBase<AwqPass> {
   using AwqBase::AwqBase;
 
   void runOnOperation() override {
-    if (failed(ensureRaised(getOperation())))
+    if (failed(ensureRaised(getOperation(), getAnalysisManager())))
       return signalPassFailure();
     if (llvm::Error error = scale()) {
       mlir::emitError(getOperation().getLoc(), "awq: " + toString(std::move(error)));

@@ -153,4 +153,61 @@ def QuantizeAttention : Pass<"quantize-attention", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def MixedPrecision : Pass<"mixed-precision", "::mlir::ModuleOp"> {
+  let summary = "Mark each layer with the bits of its weight, by a budget or a plan";
+  let options = [
+    Option<"plan", "plan", "std::string", /*default=*/"", "">,
+    Option<"averageBits", "average-bits", "double", /*default=*/"0", "">,
+    ListOption<"bits", "bits", "unsigned", "">,
+    Option<"groupSize", "group-size", "int64_t", /*default=*/"128", "">,
+    Option<"symmetric", "symmetric", "bool", /*default=*/"true", "No zero points">,
+    Option<"method", "method", "std::string", /*default=*/"\"gptq\"", "">,
+    Option<"objective", "objective", "std::string", /*default=*/"\"output-error\"", "">
+  ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def QuantizeKVCache : Pass<"quantize-kv-cache", "::mlir::ModuleOp"> {
+  let summary = "Keep KV caches in 8-bit integers, with a scale for each token and head";
+  let description = [{
+    A KV cache is an input that a value computed in the call, or another input, extends, by `tensor.concat` or
+    `tensor.insert_slice`, and that is then returned for the next call, or multiplied with another activation. It becomes int8, and gets an
+    input for its scales, `[…, tokens]`, called `<name>_scale`, right after it; where its extension, or what was added
+    to it, is returned, codes and scales are, the latter called `<result>_scale`. Only what is added is quantized,
+    once: codes of earlier calls are passed on as they are. Attention reads what `ptq.dequantize` makes of them.
+
+    A cache that something else reads too, that grows along its last dimension or is returned in another shape stays
+    float, with a remark that says why. Statistics are those of the float model: `--calibrate` comes first. Samples
+    with float caches still serve afterwards, for `--gptq` and in `quant-run`: they are quantized as they are read.
+
+    Before:
+
+    ```mlir
+    %k = tensor.concat dim(2) %cache, %new : (tensor<1x2x?x16xf32>, tensor<1x2x1x16xf32>) -> tensor<1x2x?x16xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %q, %s = ptq.dynamic_quantize %new {scheme = #ptq.scheme<bits = 8, symmetric, per_token, dynamic>}
+      : (tensor<1x2x1x16xf32>) -> (tensor<1x2x1x16xi8>, tensor<1x2x1xf32>)
+    %codes = tensor.concat dim(2) %cache, %q : (tensor<1x2x?x16xi8>, tensor<1x2x1x16xi8>) -> tensor<1x2x?x16xi8>
+    %scales = tensor.concat dim(2) %cache_scale, %s : (tensor<1x2x?xf32>, tensor<1x2x1xf32>) -> tensor<1x2x?xf32>
+    %k = ptq.dequantize %codes, %scales {…} : (tensor<1x2x?x16xi8>, tensor<1x2x?xf32>) -> tensor<1x2x?x16xf32>
+    ```
+  }];
+  let options = [
+    Option<"inputs", "inputs", "std::string", /*default=*/"",
+           "A regular expression: only caches whose input's name it matches">,
+    Option<"function", "function", "std::string", /*default=*/"\"main\"", "The function whose inputs they are">
+  ];
+  let statistics = [
+    Statistic<"numQuantized", "caches-quantized", "KV caches in integers">,
+    Statistic<"numDeclined", "caches-left", "KV caches left in float">
+  ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 #endif

@@ -47,7 +47,7 @@ struct SmoothQuantPass : ptq::impl::SmoothQuantBase<SmoothQuantPass> {
   using SmoothQuantBase::SmoothQuantBase;
 
   void runOnOperation() override {
-    if (failed(ensureRaised(getOperation())))
+    if (failed(ensureRaised(getOperation(), getAnalysisManager())))
       return signalPassFailure();
     if (llvm::Error error = smooth()) {
       mlir::emitError(getOperation().getLoc(), "smoothquant: " + toString(std::move(error)));
