@@ -1,4 +1,5 @@
-# The reference documentation, generated from the .td files: docs/Dialect.md and docs/Passes.md; and docs/PTX.md, by ptx-run.
+# The reference documentation, generated from the .td files: docs/Dialect.md and docs/Passes.md; docs/PTX.md,
+# by ptx-run; docs/Schemes.md, by ptq-schemes.
 #
 # They are generated in build/docs with every build; `ptq-docs` copies them into docs/, where they are checked in,
 # and the test docs.drift compares the two.
@@ -51,6 +52,13 @@ add_custom_command(OUTPUT ${PTQ_DOCS_BUILD}/PTX.md
   COMMAND ptx-run --list-instructions > ${PTQ_DOCS_BUILD}/PTX.md
   DEPENDS ptx-run VERBATIM)
 list(APPEND PTQ_DOCS ${PTQ_DOCS_BUILD}/PTX.md)
+
+# Which schemes, roundings and transformations go together: from the table that the test of all of them reads.
+add_custom_command(OUTPUT ${PTQ_DOCS_BUILD}/Schemes.md
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${PTQ_DOCS_BUILD}
+  COMMAND ptq-schemes > ${PTQ_DOCS_BUILD}/Schemes.md
+  DEPENDS ptq-schemes VERBATIM)
+list(APPEND PTQ_DOCS ${PTQ_DOCS_BUILD}/Schemes.md)
 
 add_custom_target(ptq-docs-generated ALL DEPENDS ${PTQ_DOCS})
 add_custom_target(ptq-docs

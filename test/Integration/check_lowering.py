@@ -25,12 +25,17 @@ SCHEMES = {
 # Integer activations: each granularity, with weights of 8 bits and fewer, in groups, on float32 and 16-bit models.
 INTEGER_SCHEMES = {
     "tiny": ["activations=per-token", "activations=per-tensor granularity=tensor",
-             "activations=per-token bits=4 granularity=group group-size=32", "activations=per-tensor bits=5"],
-    "opt": ["activations=per-token bits=8 granularity=group group-size=16", "activations=per-tensor"],
-    "mistral_f16": ["activations=per-token"],
+             "activations=per-token bits=4 granularity=group group-size=32", "activations=per-tensor bits=5",
+             "activations=per-token-asymmetric", "activations=per-tensor-asymmetric bits=4 granularity=group group-size=32"],
+    "opt": ["activations=per-token bits=8 granularity=group group-size=16", "activations=per-tensor",
+            "activations=per-token-int4 bits=4 granularity=group group-size=16", "activations=per-tensor-asymmetric"],
+    "mistral_f16": ["activations=per-token", "activations=per-token-asymmetric"],
     "llama_bf16": ["activations=per-token bits=3"],
     "llama_dyn": ["activations=per-token bits=4"],
 }
+
+# Embedding tables read in integers: one, tied to a head; three; 16 bits; one token; a dynamic length.
+EMBEDDINGS = {"gpt2": [8, 4], "bert": [8, 4], "mistral_f16": [4], "llama_bf16": [8], "llama_decode": [8], "llama_dyn": [4]}
 
 
 def run(*command):
@@ -68,6 +73,11 @@ if __name__ == "__main__":
             for scheme in schemes:
                 good &= check(tools, mlir_opt, models / name, [f"--rtn={scheme}"], pathlib.Path(work),
                               "ptq.integer_linear", bound=0)
+        for name, widths in EMBEDDINGS.items():
+            for bits in widths:
+                good &= check(tools, mlir_opt, models / name,
+                              [f"--rtn=bits=8 group-size=-1 activations=per-token embeddings={bits}"],
+                              pathlib.Path(work), "ptq.embedding", bound=0)
         # Groups that are no consecutive channels.
         tiny = models / "tiny"
         good &= check(tools, mlir_opt, tiny,
