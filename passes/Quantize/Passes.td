@@ -178,4 +178,27 @@ def LlmInt8 : Pass<"llm-int8", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
 }
 
+def QuantizeByGoal : Pass<"quantize", "::mlir::ModuleOp"> {
+  let summary = "Quantize for a goal: choose the transformation, the scheme and the rounding";
+  let description = [{
+    Chooses passes and their options for a goal, says in a remark which these are, as a command, and runs them. The samples
+    of `--calibrate` are needed.
+
+    | goal | target | passes | why |
+    |---|---|---|---|
+    | `size` | any | `--awq="bits=4 group-size=G symmetric=false" --gptq=embeddings=8` | of all 4-bit schemes the best measured (SmolLM2-135M, float 15.37: 16.34; without AWQ 17.13; symmetric 17.53) |
+    | `quality` | any | `--gptq="bits=8 group-size=-1"` | weights of 8 bits cost next to nothing |
+    | `speed` | `cpu` | `--smoothquant=alpha=auto --gptq` | the CPU's products of integers run at 3.6 to 4 times the rate of floats; 4-bit weights are dequantized before the product |
+    | `speed` | `sm_80`, `sm_89`, `sm_90` | the same or, where a call has at most 32 tokens, `--awq="bits=4 group-size=G symmetric=false" --gptq` | tensor cores multiply integers at twice the rate; few tokens are bound by reading weights |
+
+    `G` is the greatest of 128, 64, 32 and 16 that divides the width of each layer, or a whole row.
+  }];
+  let options = [
+    Option<"goal", "goal", "std::string", /*default=*/"\"quality\"", "size, speed or quality">,
+    Option<"target", "target", "std::string", /*default=*/"\"cpu\"", "cpu, sm_80, sm_89 or sm_90">
+  ];
+  let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
 #endif

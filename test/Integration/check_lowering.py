@@ -83,4 +83,12 @@ if __name__ == "__main__":
         good &= check(tools, mlir_opt, tiny,
                       [f"--calibrate=data={tiny / 'calibration.txt'} max-samples=4",
                        "--gptq=bits=3 group-size=64 symmetric=false order=act"], pathlib.Path(work))
+        # Single weights beside them, in float16 and float32 models.
+        good &= check(tools, mlir_opt, tiny,
+                      [f"--calibrate=data={tiny / 'calibration.txt'} max-samples=4",
+                       "--gptq=bits=4 group-size=64 symmetric=false order=act outliers=3%"], pathlib.Path(work))
+        for name in ("mistral_f16", "llama_bf16"):
+            good &= check(tools, mlir_opt, models / name,
+                          [f"--calibrate=data={models / name / 'io.safetensors'}",
+                           "--gptq=bits=3 group-size=16 outliers=1%"], pathlib.Path(work))
     sys.exit(not good)

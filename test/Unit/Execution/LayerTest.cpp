@@ -170,6 +170,66 @@ TEST(Layers, GroupIndexOutOfRange) {
   EXPECT_NE(error.find("group_index[7] is 2"), std::string::npos) << error;
 }
 
+static const char *const sparseLayer = R"(
+  func.func @main(%x: tensor<4x8xf32>, %q: tensor<3x1xi32>, %s: tensor<3x1xf32>, %o: tensor<4xi32>, %c: tensor<4xi32>, %v: tensor<4xf16>) -> tensor<4x3xf32> {
+    %y = ptq.weight_only_linear %x, %q, %s sparse(%o, %c, %v) {layer = "up", scheme = #ptq.scheme<bits = 4, symmetric, per_channel>}
+      : (tensor<4x8xf32>, tensor<3x1xi32>, tensor<3x1xf32>, tensor<4xi32>, tensor<4xi32>, tensor<4xf16>) -> tensor<4x3xf32>
+    return %y : tensor<4x3xf32>
+  })";
+
+/// The inputs of sparseLayer; its values are 1.5, -2, 0.25 and 8 in float16.
+static std::vector<Tensor> sparseInputs(Program &program, const std::vector<float> &x,
+                                        const std::vector<int8_t> &codes,
+                                        const std::vector<int32_t> &offsets,
+                                        const std::vector<int32_t> &columns) {
+  return {program.tensor("tensor<4x8xf32>", x),
+          program.tensor("tensor<3x1xi32>", numerics::packCodes(codes, 3, 8, 4)),
+          program.tensor("tensor<3x1xf32>", {0.25f, 0.5f, 2}),
+          program.tensor("tensor<4xi32>", offsets),
+          program.tensor("tensor<4xi32>", columns),
+          program.tensor("tensor<4xf16>", std::vector<uint16_t>{0x3E00, 0xC000, 0x3400, 0x4800})};
+}
+
+TEST(Layers, SparsePartIsAdded) {
+  Program program(sparseLayer);
+  std::vector<int8_t> codes(24);
+  for (int i = 0; i != 24; ++i)
+    codes[i] = i * 7 % 16 - 8;
+  const float scales[] = {0.25f, 0.5f, 2};
+  std::vector<float> w(24), x = randomFloats(32);
+  for (int i = 0; i != 24; ++i)
+    w[i] = codes[i] * scales[i / 8];
+  // The second row has none.
+  w[0] += 1.5f;
+  w[7] -= 2;
+  w[16 + 2] += 0.25f;
+  w[16 + 6] += 8;
+  auto y = program.run(sparseInputs(program, x, codes, {0, 2, 2, 4}, {0, 7, 2, 6}));
+  ASSERT_EQ(y.size(), 1u);
+  expectNear(y[0], linear(x, w, {}, 8, 3));
+}
+
+TEST(Layers, SparsePartThatIsNone) {
+  Program program(sparseLayer);
+  auto error = [&](const std::vector<int32_t> &offsets, const std::vector<int32_t> &columns) {
+    return program.error(
+        sparseInputs(program, randomFloats(32), std::vector<int8_t>(24), offsets, columns));
+  };
+  auto has = [](const std::string &text, const char *part) {
+    return text.find(part) != std::string::npos;
+  };
+  std::string descending = error({0, 1000, 2, 4}, {0, 7, 2, 6});
+  EXPECT_TRUE(has(descending, "must not descend")) << descending;
+  std::string shorter = error({0, 2, 2, 3}, {0, 7, 2, 6});
+  EXPECT_TRUE(has(shorter, "end with the number of values")) << shorter;
+  std::string negative = error({0, -1, 2, 4}, {0, 7, 2, 6});
+  EXPECT_TRUE(has(negative, "must not descend")) << negative;
+  std::string beyond = error({0, 2, 2, 4}, {0, 8, 2, 6});
+  EXPECT_TRUE(has(beyond, "must ascend and be below 8")) << beyond;
+  std::string twice = error({0, 2, 2, 4}, {0, 7, 6, 6});
+  EXPECT_TRUE(has(twice, "must ascend")) << twice;
+}
+
 TEST(Layers, QuantizeAndDequantizePerToken) {
   Program program(R"(
     func.func @main(%x: tensor<2x4xf32>, %s: tensor<2xf32>, %z: tensor<2xi8>) -> (tensor<2x4xi8>, tensor<2x4xf32>) {

@@ -68,3 +68,21 @@ func.func @declined(%x: tensor<3x32xf32>, %w: tensor<4x4xi32>, %v: tensor<4x3xi3
        : (tensor<3x32xf32>, tensor<4x3xi32>, tensor<4x1xf32>) -> tensor<3x4xf32>
   return %y, %z : tensor<3x4xf32>, tensor<3x4xf32>
 }
+
+// -----
+
+// The kernels have no sparse part.
+// CHECK-LABEL: func.func @sparse
+// CHECK: ptq.weight_only_linear {{.*}} sparse(
+// CHECK-NOT: gpu.binary
+func.func @sparse(%x: tensor<3x32xf16>) -> tensor<3x4xf16> {
+  %w = arith.constant dense<7> : tensor<4x4xi32>
+  %s = arith.constant dense<1.0> : tensor<4x1xf16>
+  %o = arith.constant dense<[0, 1, 1, 1, 1]> : tensor<5xi32>
+  %c = arith.constant dense<9> : tensor<1xi32>
+  %v = arith.constant dense<2.0> : tensor<1xf16>
+  // expected-remark@+1 {{layer 'f' is left as it is: some of its weights are in a sparse part}}
+  %y = ptq.weight_only_linear %x, %w, %s sparse(%o, %c, %v) {layer = "f", scheme = #ptq.scheme<bits = 4, symmetric, per_channel>}
+       : (tensor<3x32xf16>, tensor<4x4xi32>, tensor<4x1xf16>, tensor<5xi32>, tensor<1xi32>, tensor<1xf16>) -> tensor<3x4xf16>
+  return %y : tensor<3x4xf16>
+}

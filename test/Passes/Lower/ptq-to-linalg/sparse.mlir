@@ -122,9 +122,9 @@ func.func private @one_column() {
 
 // No value at all, and a number of columns that is no power of two.
 // CHECK: sizes = [1, 1]
-// CHECK-NEXT: {{\[\[}}-12]]
+// CHECK-NEXT: {{\[\[}}-13]]
 // CHECK: sizes = [1, 1]
-// CHECK-NEXT: {{\[\[}}4]]
+// CHECK-NEXT: {{\[\[}}3]]
 func.func private @five_columns() {
   %x = arith.constant dense<[[1.0, 1.0, 1.0, 2.0, 1.0]]> : tensor<1x5xf32>
   %q = arith.constant dense<1640443267> : tensor<1x1xi32>

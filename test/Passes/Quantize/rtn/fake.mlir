@@ -7,7 +7,8 @@
 // RUN: quant-opt %s --rtn="bits=8 group-size=-1 fake=true only=[ab]" --rtn="bits=2 group-size=-1 only=a" | FileCheck %s --check-prefix=TWICE
 // RUN: quant-opt %s --rtn="bits=8 group-size=-1 fake=true only=[ab]" --write-report=file=%t.json -o %t.mlir
 // RUN: FileCheck %s --check-prefix=REPORT --input-file=%t.json
-// RUN: not quant-opt %s --rtn="only=c activations=per-token fake=true" -o %t.none 2>&1 | FileCheck %s --check-prefix=ERROR
+// RUN: quant-opt %s --rtn="only=c activations=per-token fake=true" | FileCheck %s --check-prefix=OUTLIERS
+// RUN: not quant-opt %s --rtn="only=c activations=per-token group-size=3 fake=true" -o %t.none 2>&1 | FileCheck %s --check-prefix=ERROR
 
 // WEIGHT: %[[W:.*]] = arith.constant {ptq.key = "a.weight"} dense<{{.*}}> : tensor<2x4xf32>
 // WEIGHT: %[[S:.*]] = arith.constant {ptq.key = "a.weight_scale"} dense_resource<a.weight_scale> : tensor<2xf32>
@@ -35,7 +36,17 @@
 // REPORT: "method": "rtn"
 // REPORT: "scheme": "int8 symmetric per_channel"
 
-// ERROR: error: rtn: layer 'c' has outlier columns, which fake=true has no form for
+// What is no outlier is quantized; the rest is multiplied with the float weight.
+// OUTLIERS: %[[C:.*]] = arith.constant {ptq.key = "c.outlier_columns"} dense<1> : tensor<1xi32>
+// OUTLIERS: %[[R:.*]] = ptq.clear_columns %arg0, %[[C]]
+// OUTLIERS: %[[T:.*]] = arith.subf %arg0, %[[R]]
+// OUTLIERS: ptq.dynamic_quantize %[[R]]
+// OUTLIERS: %[[Y:.*]] = ptq.linear %{{.*}}, %{{.*}} {layer = "c"
+// OUTLIERS: %[[O:.*]] = ptq.linear %[[T]], %{{.*}} {layer = "c.outliers", ptq.keep_float
+// OUTLIERS: %[[S:.*]] = arith.addf %[[Y]], %[[O]]
+// OUTLIERS: math.tanh %[[S]]
+
+// ERROR: error: rtn: layer 'c' has outlier columns and groups of the others, which fake=true has no form for; give group-size=-1
 func.func @main(%x: tensor<3x4xf32> {ptq.input = "x"}) -> (tensor<3x2xf32>, tensor<3x1xf32>, tensor<3x1xf32>) {
   %a = arith.constant {ptq.key = "a.weight"} dense<[[-2.6, 0.2, 7.6, 12.7], [32.0, 127.0, -126.5, -127.0]]> : tensor<2x4xf32>
   %b = arith.constant {ptq.key = "b.weight"} dense<[[1.0, 2.0, 3.0, 4.0]]> : tensor<1x4xf32>
