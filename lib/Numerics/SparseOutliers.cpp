@@ -2,7 +2,7 @@
 
 #include "SparseOutliers.h"
 
-#include "ptq/Numerics/Rtn.h"
+#include "RangeParameters.h"
 #include "ptq/Numerics/Threads.h"
 #include <algorithm>
 #include <cmath>
@@ -12,48 +12,67 @@ namespace ptq::numerics {
 namespace {
 
 /// A group of a row: its values, those that are outliers already as zeros, which no range and no
-/// error notices.
+/// error notices; R[k, k]² of its columns, 0 for dead ones.
 struct Group {
-  std::vector<float> values;
-  llvm::ArrayRef<float> weights; ///< R[k, k]², 0 for dead columns.
-
-  /// The errors of rounding with parameters of these values, and their sum.
-  double errors(const WeightScheme &scheme, std::vector<double> &each) const {
-    QuantizationParameters parameters = parametersOf(scheme);
-    double sum = 0;
-    for (auto [k, value] : llvm::enumerate(values)) {
-      float rounded =
-          static_cast<float>(quantizeValue(value, parameters, scheme.bits) - parameters.zeroPoint) *
-          parameters.scale;
-      each[k] = double(value - rounded) * (value - rounded) * weights[k];
-      sum += each[k];
-    }
-    return sum;
-  }
-
-private:
-  QuantizationParameters parametersOf(const WeightScheme &scheme) const {
-    return computeParameters(values, scheme.bits, scheme.symmetric, /*mse=*/false,
-                             scheme.symmetricRange);
-  }
+  float *values;
+  const float *weights;
+  int64_t width;
 };
 
-/// The gain of each value of a group; zeros and dead columns have none.
-void computeGains(Group &group, const WeightScheme &scheme, std::vector<double> &gains,
-                  std::vector<double> &scratch) {
-  double sum = group.errors(scheme, gains);
-  auto ends = std::minmax_element(group.values.begin(), group.values.end());
-  for (auto end : {ends.first, ends.second}) {
-    float value = *end;
-    if (value == 0)
-      continue;
-    *end = 0;
-    double without = group.errors(scheme, scratch);
-    *end = value;
-    gains[end - group.values.begin()] = sum - without;
+/// each[k] = (v_k − q(v)_k)²·R[k, k]² with the range [lo, hi]; returns the sum.
+PTQ_SIMD_CLONES
+float roundingErrors(const Group &group, const CodeRange &codes, float lo, float hi,
+                     float *__restrict each) {
+  float scale, zeroPoint;
+  computeRangeParameters(lo, hi, codes, scale, zeroPoint);
+  const float *__restrict values = group.values;
+  const float *__restrict weights = group.weights;
+  for (int64_t k = 0; k < group.width; ++k) {
+    float step = roundToStep(values[k], scale, zeroPoint, codes.minCode, codes.maxCode);
+    float error = values[k] - step * scale;
+    each[k] = error * error * weights[k];
   }
-  for (auto [k, value] : llvm::enumerate(group.values))
-    if (value == 0 || group.weights[k] == 0)
+  // In four parts, in a fixed order.
+  float sums[4] = {};
+  int64_t k = 0;
+  for (; k + 4 <= group.width; k += 4)
+    for (int64_t i = 0; i < 4; ++i)
+      sums[i] += each[k + i];
+  for (; k < group.width; ++k)
+    sums[0] += each[k];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/// The least and the greatest value, 0 included.
+PTQ_SIMD_CLONES
+void rangeOf(const Group &group, float &lo, float &hi) {
+  float low = 0, high = 0;
+  for (int64_t k = 0; k < group.width; ++k) {
+    low = group.values[k] < low ? group.values[k] : low;
+    high = group.values[k] > high ? group.values[k] : high;
+  }
+  lo = low;
+  hi = high;
+}
+
+/// The gain of each value of a group; negative for zeros and dead columns, which have none.
+void computeGains(const Group &group, const CodeRange &codes, float *gains, float *scratch) {
+  float lo, hi;
+  rangeOf(group, lo, hi);
+  float sum = roundingErrors(group, codes, lo, hi, gains);
+  for (float end : {lo, hi}) {
+    // An end that does not decide the scale leaves the others' rounding as it is.
+    if (end == 0 || (codes.symmetric && std::fabs(end) < std::max(-lo, hi)))
+      continue;
+    float *at = std::find(group.values, group.values + group.width, end);
+    *at = 0;
+    float lowest, highest;
+    rangeOf(group, lowest, highest);
+    gains[at - group.values] = sum - roundingErrors(group, codes, lowest, highest, scratch);
+    *at = end;
+  }
+  for (int64_t k = 0; k != group.width; ++k)
+    if (group.values[k] == 0 || group.weights[k] == 0)
       gains[k] = -1;
 }
 
@@ -62,19 +81,17 @@ void markGreatest(ConstMatrix w, llvm::ArrayRef<float> weights, const WeightSche
                   int64_t count, std::vector<uint8_t> &marked) {
   int64_t width = scheme.granularity == Granularity::PerGroup ? scheme.groupSize : w.columns;
   std::vector<float> gains(w.rows * w.columns);
+  CodeRange codes(scheme);
   parallelFor(0, w.rows, 4, [&](int64_t first, int64_t last) {
-    Group group;
-    std::vector<double> own(width), scratch(width);
+    std::vector<float> values(width), scratch(width);
     for (int64_t i = first; i != last; ++i)
       for (int64_t begin = 0; begin != w.columns; begin += width) {
-        group.values.assign(w.row(i) + begin, w.row(i) + begin + width);
-        group.weights = weights.slice(begin, width);
+        const float *from = w.row(i) + begin;
         const uint8_t *known = marked.data() + i * w.columns + begin;
         for (int64_t k = 0; k != width; ++k)
-          if (known[k])
-            group.values[k] = 0;
-        computeGains(group, scheme, own, scratch);
-        std::copy(own.begin(), own.end(), gains.begin() + i * w.columns + begin);
+          values[k] = known[k] ? 0.0f : from[k];
+        computeGains({values.data(), weights.data() + begin, width}, codes,
+                     gains.data() + i * w.columns + begin, scratch.data());
       }
   });
   std::vector<int64_t> order;

@@ -6,6 +6,7 @@
 //   sgemm     the product of two n x n matrices, in Gflop/s
 //   of_sgemm  their ratio
 //   factor_share  the part of the time that the factorization takes
+//   overhead  what sparse outliers add to the rounding, as a share of it
 
 #include "RandomData.h"
 #include "ptq/Numerics/Gptq.h"
@@ -80,6 +81,37 @@ BENCHMARK(GptqSolve)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond)
     ->MinTime(4);
+
+/// The rounding, without the factorization, with 0.5 % sparse outliers; `overhead` is what they
+/// add, as a share of the time without them.
+void GptqOutliers(benchmark::State &state) {
+  int64_t n = state.range(0);
+  std::vector<float> w = randomMatrix(n, n, 2, 0.02f);
+  GramFactor factor = valueOf(factorGram(correlatedGram(n), n, {}));
+  ConstMatrix weight(w.data(), n, n);
+  GptqOptions plain, sparse;
+  plain.computeErrors = sparse.computeErrors = false;
+  sparse.outliers = 0.005;
+  double without = 0, with = 0;
+  auto round = [&](const GptqOptions &options) {
+    return secondsOf([&] {
+      benchmark::DoNotOptimize(valueOf(quantizeGptq(weight, factor, WeightScheme(), options)));
+    });
+  };
+  for (auto _ : state) {
+    without += round(plain);
+    double seconds = round(sparse);
+    with += seconds;
+    state.SetIterationTime(seconds);
+  }
+  state.counters["overhead"] = with / without - 1;
+}
+BENCHMARK(GptqOutliers)
+    ->Arg(1024)
+    ->Arg(4096)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond)
+    ->MinTime(2);
 
 /// The same with the error figures of GptqResult.
 void GptqErrors(benchmark::State &state) {
