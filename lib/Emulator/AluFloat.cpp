@@ -31,6 +31,15 @@ struct Fma {
 struct Div {
   template <class T> static PTQ_INLINE T apply(T a, T b) { return a / b; }
 };
+/// div.approx.f32: a · (1/b), which is zero for |b| above 2^126 (NaN if a is infinite).
+struct DivApprox {
+  static PTQ_INLINE float apply(float a, float b) {
+    float magnitude = __builtin_fabsf(b);
+    if (magnitude > 0x1p126f && magnitude < std::numeric_limits<float>::infinity())
+      return a * __builtin_copysignf(0.0f, b);
+    return a / b;
+  }
+};
 struct Rcp {
   template <class T> static PTQ_INLINE T apply(T a) { return T(1) / a; }
 };
@@ -215,8 +224,8 @@ static void testProperty(Warp &warp, const Instruction &instruction, uint32_t ma
     case 3:
       yes = std::isnan(value);
       break;
-    case 4:
-      yes = std::isnormal(value);
+    case 4: // zeros count as normal
+      yes = std::isnormal(value) || value == 0;
       break;
     default:
       yes = std::fpclassify(value) == FP_SUBNORMAL;
@@ -251,12 +260,13 @@ llvm::ArrayRef<Form> ptq::emulator::floatForms() {
       {"mad .rn|.rz|.rm|.rp ?.ftz ?.sat .f32", "=0 0 0 0", "Floating Point: mad",
        bindRounded<Fma, 3>},
       {"mad .rn|.rz|.rm|.rp .f64", "=0 0 0 0", "Floating Point: mad", bindRounded<Fma, 3>},
-      {"div .approx|.full|.rn|.rz|.rm|.rp ?.ftz .f32", "=0 0 0", "Floating Point: div",
+      {"div .approx ?.ftz .f32", "=0 0 0", "Floating Point: div", bindFloat32<DivApprox, 2>},
+      {"div .full|.rn|.rz|.rm|.rp ?.ftz .f32", "=0 0 0", "Floating Point: div",
        bindRounded<Div, 2>},
       {"div .rn|.rz|.rm|.rp .f64", "=0 0 0", "Floating Point: div", bindRounded<Div, 2>},
       {"rcp .approx|.rn|.rz|.rm|.rp ?.ftz .f32", "=0 0", "Floating Point: rcp",
        bindRounded<Rcp, 1>},
-      {"rcp .rn|.rz|.rm|.rp .f64", "=0 0", "Floating Point: rcp", bindRounded<Rcp, 1>},
+      {"rcp .rn|.rz|.rm|.rp ?.ftz .f64", "=0 0", "Floating Point: rcp", bindRounded<Rcp, 1>},
       {"rcp .approx .ftz .f64", "=0 0", "Floating Point: rcp.approx.ftz.f64", bindRounded<Rcp, 1>},
       {"sqrt .approx|.rn|.rz|.rm|.rp ?.ftz .f32", "=0 0", "Floating Point: sqrt",
        bindRounded<Sqrt, 1>},

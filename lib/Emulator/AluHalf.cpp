@@ -52,6 +52,8 @@ template <bool Max, bool PropagateNan> struct ExtremumOfAbs {
     uint16_t sign = (a.bits ^ b.bits) & 0x8000;
     T result = Extremum<Max, PropagateNan>::apply(T{uint16_t(a.bits & 0x7fff)},
                                                   T{uint16_t(b.bits & 0x7fff)});
+    if (isNan(result))
+      return {0x7fff};
     return {static_cast<uint16_t>(result.bits | sign)};
   }
 };

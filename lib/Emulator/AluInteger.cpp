@@ -92,6 +92,11 @@ struct Mad24Hi {
     return Add::apply(Mul24Hi::apply(a, b), c);
   }
 };
+struct Mad24HiSat {
+  static PTQ_INLINE int32_t apply(int32_t a, int32_t b, int32_t c) {
+    return clampToInt(int64_t(Mul24Hi::apply(a, b)) + c);
+  }
+};
 struct Div {
   template <class T> static PTQ_INLINE T apply(T a, T b) {
     if (b == 0)
@@ -318,6 +323,7 @@ llvm::ArrayRef<Form> ptq::emulator::integerForms() {
       {"mul24 .hi .u32|.s32", "=0 0 0", "Integer Arithmetic: mul24", bind32<Mul24Hi, 2>},
       {"mad24 .lo .u32|.s32", "=0 0 0 0", "Integer Arithmetic: mad24", bind32<Mad24Lo, 3>},
       {"mad24 .hi .u32|.s32", "=0 0 0 0", "Integer Arithmetic: mad24", bind32<Mad24Hi, 3>},
+      {"mad24 .hi .sat .s32", "=0 0 0 0", "Integer Arithmetic: mad24", bindInt32<Mad24HiSat, 3>},
       {"div " ALL_TYPES, "=0 0 0", "Integer Arithmetic: div", bindSame<Div, 2>},
       {"rem " ALL_TYPES, "=0 0 0", "Integer Arithmetic: rem", bindSame<Rem, 2>},
       {"min " ALL_TYPES, "=0 0 0", "Integer Arithmetic: min", bindSame<Min, 2>},

@@ -132,6 +132,21 @@ struct Bfi {
     return (b & ~(mask << begin)) | ((a & mask) << begin);
   }
 };
+/// The n-th set bit of `mask` from `base`: upwards for n > 0, downwards for n < 0, that at the base
+/// itself for 0; all ones where there is none (PTX ISA: fns).
+struct Fns {
+  static PTQ_INLINE uint32_t apply(uint32_t mask, uint32_t base, int32_t count) {
+    if (base > 31)
+      return ~0u;
+    if (count == 0)
+      return (mask >> base) & 1 ? base : ~0u;
+    int step = count > 0 ? 1 : -1;
+    for (int position = static_cast<int>(base); position >= 0 && position < 32; position += step)
+      if ((mask >> position) & 1 && (count -= step) == 0)
+        return static_cast<uint32_t>(position);
+    return ~0u;
+  }
+};
 template <bool Clamp> struct Bmsk {
   static PTQ_INLINE uint32_t apply(uint32_t a, uint32_t b) {
     uint32_t begin = Clamp ? a : a & 31, length = Clamp ? b : b & 31;
@@ -178,6 +193,38 @@ static void predicateLogic(Warp &warp, const Instruction &instruction, uint32_t 
                      : instruction.option == 1 ? (a & ~badA) | (b & ~badB)
                                                : 0;
   warp.taint(d, (badA | badB) & ~decided, instruction, badA ? 1 : 2);
+}
+
+/// lop3.BoolOp: d as without, and p = (d != 0) BoolOp q. option: 0 or, 1 and. Operands: d, p, a, b,
+/// c, table, q.
+static void logic3WithPredicate(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  const uint32_t *ops = instruction.operands;
+  uint32_t *result = warp.slot(ops[0]), q = warp.predicate(ops[6]), nonZero = 0, bad = 0;
+  int source = -1;
+  if (instruction.negated & (1u << 6))
+    q = ~q;
+  for (unsigned index = 2; index != 5; ++index) {
+    uint32_t lanes = warp.undefinedLanes(ops[index]) & mask;
+    if (lanes && source < 0)
+      source = index;
+    bad |= lanes;
+  }
+  for (unsigned lane = 0; lane != warpSize; ++lane) {
+    if (!((mask >> lane) & 1))
+      continue;
+    uint32_t value = Lop3::apply(warp.slot(ops[2])[lane], warp.slot(ops[3])[lane],
+                                 warp.slot(ops[4])[lane], warp.slot(ops[5])[lane]);
+    result[lane] = value;
+    nonZero |= uint32_t(value != 0) << lane;
+  }
+  uint32_t badQ = warp.undefinedLanes(ops[6]) & mask;
+  warp.setPredicate(ops[1], instruction.option ? nonZero & q : nonZero | q, mask);
+  warp.define(ops[0], mask);
+  warp.define(ops[1], mask);
+  if (bad)
+    warp.taint(ops[0], bad, instruction, source);
+  if (bad | badQ)
+    warp.taint(ops[1], bad | badQ, instruction, bad ? source : 6);
 }
 
 template <class Op> static Handler bitwise(Type type) {
@@ -281,6 +328,11 @@ llvm::ArrayRef<Form> ptq::emulator::logicForms() {
       {"shf .l|.r .wrap|.clamp .b32", "=0 0 0 u32", "Logic and Shift: shf", bindFunnel},
       {"lop3 .b32", "=0 0 0 0 const", "Logic and Shift: lop3",
        [](Match &m) { m.set(lanes<Lop3, U, U, U, U, U>()); }},
+      {"lop3 .or|.and .b32", "=0|P 0 0 0 const !pred", "Logic and Shift: lop3",
+       [](Match &m) {
+         m.instruction->option = m.has(".and");
+         m.set(logic3WithPredicate);
+       }},
       {"prmt .b32 ?.f4e|.b4e|.rc8|.ecl|.ecr|.rc16", "=0 0 0 u32", "Data Movement: prmt", bindPrmt},
       {"bfe .u32|.s32|.u64|.s64", "=0 0 u32 u32", "Integer Arithmetic: bfe",
        [](Match &m) {
@@ -295,6 +347,8 @@ llvm::ArrayRef<Form> ptq::emulator::logicForms() {
       {"bfind .u32|.s32|.u64|.s64", "=u32 0", "Integer Arithmetic: bfind", bindFind<Bfind<false>>},
       {"bfind .shiftamt .u32|.s32|.u64|.s64", "=u32 0", "Integer Arithmetic: bfind",
        bindFind<Bfind<true>>},
+      {"fns .b32", "=u32 0 b32 s32", "Integer Arithmetic: fns",
+       [](Match &m) { m.set(lanes<Fns, U, U, U, int32_t>()); }},
       {"brev .b32|.b64", "=0 0", "Integer Arithmetic: brev",
        [](Match &m) {
          m.set(m.type(0) == Type::B32 ? lanes<Brev, U, U>() : lanes<Brev, uint64_t, uint64_t>());

@@ -166,8 +166,8 @@ static void createPolicy(Warp &warp, const Instruction &instruction, uint32_t ma
 #define ASYNC "Asynchronous Copy: cp.async"
 llvm::ArrayRef<Form> ptq::emulator::asyncForms() {
   static const Form forms[] = {
-      {"cp .async .ca|.cg .shared|.shared::cta .global " HINTS, "amem mem bytes ?asize ?b64", ASYNC,
-       bindCopy},
+      {"cp .async .ca|.cg .shared|.shared::cta .global " HINTS, "amem mem bytes ?asize ?hint",
+       ASYNC, bindCopy},
       {"cp .async .commit_group", "", "Asynchronous Copy: cp.async.commit_group",
        [](Match &m) { m.set(commitGroup); }},
       {"cp .async .wait_group", "imm", "Asynchronous Copy: cp.async.wait_group",

@@ -292,14 +292,32 @@ template <class T> static void select(Warp &warp, const Instruction &instruction
   uint32_t badA = warp.undefinedLanes(instruction.operands[1]) & choice & mask;
   uint32_t badB = warp.undefinedLanes(instruction.operands[2]) & ~choice & mask;
   uint32_t badC = warp.undefinedLanes(instruction.operands[3]) & mask;
-  warp.define(instruction.operands[0], mask);
-  if (badA | badB | badC)
-    warp.taint(instruction.operands[0], badA | badB | badC, instruction, badA ? 1 : badB ? 2 : 3);
+  if (!(badA | badB | badC))
+    return warp.define(instruction.operands[0], mask);
+  uint64_t bits[warpSize] = {};
+  for (unsigned lane = 0; lane != warpSize; ++lane)
+    bits[lane] = (badC >> lane) & 1   ? ~uint64_t(0)
+                 : (badA >> lane) & 1 ? warp.undefinedBits(instruction.operands[1], lane)
+                 : (badB >> lane) & 1 ? warp.undefinedBits(instruction.operands[2], lane)
+                                      : 0;
+  for (unsigned lane = 0; lane != warpSize; ++lane)
+    if ((mask >> lane) & 1)
+      warp.setUndefinedBits(instruction.operands[0], lane, bits[lane], instruction,
+                            badA   ? 1
+                            : badB ? 2
+                                   : 3);
 }
 
 /// d = c >= 0 ? a : b; NaN is not.
 template <class T, class C> struct Slct {
   static PTQ_INLINE T apply(T a, T b, C c) { return c >= 0 ? a : b; }
+};
+/// Under .ftz a negative subnormal is a zero.
+struct FlushedFloat {
+  float value;
+};
+template <class T> struct Slct<T, FlushedFloat> {
+  static PTQ_INLINE T apply(T a, T b, FlushedFloat c) { return flush(c.value) >= 0 ? a : b; }
 };
 template <class C> static Handler slct(Type type) {
   switch (typeBits(type)) {
@@ -360,6 +378,9 @@ llvm::ArrayRef<Form> ptq::emulator::comparisonForms() {
        "Half Precision Comparison: set", bindSet},
       {"set " FLOAT_RELATIONS " .and|.or|.xor ?.ftz .f16|.u16|.s16|.u32|.s32 .f16", "=0 1 1 !pred",
        "Half Precision Comparison: set", bindSet},
+      {"set " FLOAT_RELATIONS " .bf16 .f16", "=0 1 1", "Half Precision Comparison: set", bindSet},
+      {"set " FLOAT_RELATIONS " .and|.or|.xor .bf16 .f16", "=0 1 1 !pred",
+       "Half Precision Comparison: set", bindSet},
       {"set " FLOAT_RELATIONS " .bf16|.u16|.s16|.u32|.s32 .bf16", "=0 1 1",
        "Half Precision Comparison: set", bindSet},
       {"set " FLOAT_RELATIONS " .and|.or|.xor .bf16|.u16|.s16|.u32|.s32 .bf16", "=0 1 1 !pred",
@@ -378,7 +399,10 @@ llvm::ArrayRef<Form> ptq::emulator::comparisonForms() {
       {"slct .b16|.b32|.b64|.u16|.u32|.u64|.s16|.s32|.s64|.f32|.f64 .s32", "=0 0 0 s32",
        "Comparison and Selection: slct", [](Match &m) { m.set(slct<int32_t>(m.type(0))); }},
       {"slct ?.ftz .b16|.b32|.b64|.u16|.u32|.u64|.s16|.s32|.s64|.f32|.f64 .f32", "=0 0 0 f32",
-       "Comparison and Selection: slct", [](Match &m) { m.set(slct<float>(m.type(0))); }},
+       "Comparison and Selection: slct",
+       [](Match &m) {
+         m.set(m.has(".ftz") ? slct<FlushedFloat>(m.type(0)) : slct<float>(m.type(0)));
+       }},
   };
   return forms;
 }

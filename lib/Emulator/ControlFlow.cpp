@@ -69,7 +69,7 @@ llvm::ArrayRef<Form> ptq::emulator::controlForms() {
       {"trap", "", "Miscellaneous: trap", [](Match &m) { m.set(trap); }},
       {"brkpt", "", "Miscellaneous: brkpt", [](Match &m) { m.set(nothing); }},
       {"nanosleep .u32", "u32", "Miscellaneous: nanosleep", [](Match &m) { m.set(nothing); }},
-      {"pmevent", "imm", "Miscellaneous: pmevent", [](Match &m) { m.set(nothing); }},
+      {"pmevent ?.mask", "imm", "Miscellaneous: pmevent", [](Match &m) { m.set(nothing); }},
       {"setmaxnreg .inc|.dec .sync .aligned .u32", "imm", "Miscellaneous: setmaxnreg",
        [](Match &m) { m.set(nothing); }},
       {"griddepcontrol .launch_dependents|.wait", "", "Control Flow: griddepcontrol",

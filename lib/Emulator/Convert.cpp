@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // cvt (PTX ISA: Data Movement and Conversion: cvt). One lane at a time through exact intermediate
-// values: integers as sign and magnitude, floats as double. Float to integer: clamped to the range,
-// NaN is zero.
+// values: integers as sign and magnitude, floats as double. Float to integer: clamped to the range;
+// NaN is zero from .f16, .bf16 or .f32 to fewer than 64 bits, else the bits of the least integer.
 
 #include "InstructionTable.h"
 #include "SoftFloat.h"
@@ -16,7 +16,8 @@ enum : uint32_t {
   saturateBit = 8,
   flushBit = 16,
   toIntegralBit = 32,
-  reluBit = 64
+  reluBit = 64,
+  satfiniteBit = 128
 };
 
 Rounding roundingOf(const Instruction &instruction) {
@@ -99,8 +100,10 @@ template <class D, class S> D convert(S value, const Instruction &instruction) {
       if (ftz)
         value = flush(value);
     double number = toDouble(value);
-    if (std::isnan(number))
-      return 0;
+    if (std::isnan(number)) {
+      constexpr bool zero = !std::is_same_v<S, double> && sizeof(D) < 8;
+      return zero ? D(0) : static_cast<D>(uint64_t(1) << (sizeof(D) * 8 - 1));
+    }
     number = roundToIntegral(number, roundingOf(instruction));
     constexpr bool isSigned = std::is_signed_v<D>;
     double limit = std::ldexp(1.0, sizeof(D) * 8 - isSigned);
@@ -121,8 +124,11 @@ template <class D, class S> D convert(S value, const Instruction &instruction) {
     if constexpr (std::is_same_v<D, float>)
       if (ftz)
         result = flush(result);
-    if ((instruction.option & reluBit) && !isNan(result) && number < 0)
+    if ((instruction.option & reluBit) && !isNan(result) && std::signbit(number))
       result = encodeAs<D>(0, rounding);
+    if constexpr (sizeof(D) == 2)
+      if ((instruction.option & satfiniteBit) && std::isinf(toDouble(result)))
+        --result.bits; // the greatest finite value is next to infinity
     return sat ? saturateUnit(result) : result;
   }
 }
@@ -228,66 +234,7 @@ struct IntToFloat {
 struct HalfToFloat {
   static PTQ_INLINE float apply(Half a) { return canonical(toFloat(a)); }
 };
-struct PackHalf {
-  static uint32_t apply(float high, float low) {
-    return toHalf(low).bits | uint32_t(toHalf(high).bits) << 16;
-  }
-};
-struct PackBFloat {
-  static uint32_t apply(float high, float low) {
-    return toBFloat(low).bits | uint32_t(toBFloat(high).bits) << 16;
-  }
-};
-/// Round to the 10 bits of mantissa that tf32 has, ties away from zero or to even.
-template <bool Away> struct ToTf32 {
-  static PTQ_INLINE uint32_t apply(float a) {
-    uint32_t bits = static_cast<uint32_t>(bitsOf(a));
-    if (a != a)
-      return 0x7fffffff;
-    if ((bits & 0x7f800000) == 0x7f800000)
-      return bits;
-    return (bits + (Away ? 0x1000 : 0x0fff + ((bits >> 13) & 1))) & ~0x1fffu;
-  }
-};
 } // namespace
-
-/// Packs with rounding and relu; option as above.
-template <class T>
-static void packLanes(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  uint32_t *result = warp.slot(instruction.operands[0]);
-  auto load = [&](unsigned operand, unsigned lane) {
-    return floatFromBits(warp.slot(instruction.operands[operand])[lane]);
-  };
-  for (unsigned lane = 0; lane != warpSize; ++lane)
-    if ((mask >> lane) & 1)
-      result[lane] = uint32_t(convert<T>(load(1, lane), instruction).bits) << 16 |
-                     convert<T>(load(2, lane), instruction).bits;
-  warp.flow<2>(instruction, mask);
-}
-
-/// cvt.pack: a and b clamped to 16 bits in the two halves; or to 8 bits, in front of c's low half.
-template <class D>
-static void packIntegers(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  uint32_t *result = warp.slot(instruction.operands[0]), *a = warp.slot(instruction.operands[1]),
-           *b = warp.slot(instruction.operands[2]), *c = warp.slot(instruction.operands[3]);
-  auto clampTo = [](uint32_t value) {
-    int64_t number = static_cast<int32_t>(value);
-    return static_cast<std::make_unsigned_t<D>>(
-        std::clamp<int64_t>(number, std::numeric_limits<D>::min(), std::numeric_limits<D>::max()));
-  };
-  constexpr unsigned bits = sizeof(D) * 8;
-  for (unsigned lane = 0; lane != warpSize; ++lane)
-    if ((mask >> lane) & 1) {
-      uint32_t value = uint32_t(clampTo(a[lane])) << bits | clampTo(b[lane]);
-      if (sizeof(D) == 1)
-        value |= c[lane] << 16;
-      result[lane] = value;
-    }
-  if (sizeof(D) == 1)
-    warp.flow<3>(instruction, mask);
-  else
-    warp.flow<2>(instruction, mask);
-}
 
 static uint32_t optionsOf(const Match &match) {
   uint32_t option = static_cast<uint32_t>(Rounding::NearestEven);
@@ -305,6 +252,8 @@ static uint32_t optionsOf(const Match &match) {
     option |= flushBit;
   if (match.has(".relu"))
     option |= reluBit;
+  if (match.has(".satfinite"))
+    option |= satfiniteBit;
   return option;
 }
 
@@ -327,58 +276,50 @@ static void bindConvert(Match &match) {
   if (destination == Type::F32 && source == Type::F16 && instruction.option == 0)
     match.set(lanes<HalfToFloat, float, Half>());
 }
-static void bindPack(Match &match) {
-  match.instruction->option = optionsOf(match);
-  bool half = match.type(0) == Type::F16x2;
-  if (match.instruction->option == 0)
-    match.set(half ? lanes<PackHalf, uint32_t, float, float>()
-                   : lanes<PackBFloat, uint32_t, float, float>());
-  else
-    match.set(half ? packLanes<Half> : packLanes<BFloat>);
-}
-static void bindPackIntegers(Match &match) {
-  match.set(match.type(0) == Type::S16   ? packIntegers<int16_t>
-            : match.type(0) == Type::U16 ? packIntegers<uint16_t>
-            : match.type(0) == Type::S8  ? packIntegers<int8_t>
-                                         : packIntegers<uint8_t>);
+/// Between integers, .sat is allowed where a value may be out of range.
+static void bindClamp(Match &match) {
+  Type to = match.type(0), from = match.type(1);
+  bool fits = isSigned(to) ? typeBits(from) + !isSigned(from) <= typeBits(to)
+                           : !isSigned(from) && typeBits(from) <= typeBits(to);
+  if (!fits)
+    bindConvert(match);
 }
 
 #define INTEGERS ".u8|.s8|.u16|.s16|.u32|.s32|.u64|.s64"
+#define WIDER_INTEGERS ".u16|.s16|.u32|.s32|.u64|.s64"
 #define CVT "Data Movement and Conversion: cvt"
 llvm::ArrayRef<Form> ptq::emulator::conversionForms() {
   static const Form forms[] = {
-      {"cvt ?.sat " INTEGERS " " INTEGERS, "=~0 ~1", CVT, bindConvert},
-      {"cvt .rn|.rz|.rm|.rp ?.sat .f16|.f32|.f64 " INTEGERS, "=~0 ~1", CVT, bindConvert},
-      {"cvt .rn|.rz|.rm|.rp .bf16 .u16|.s16|.u32|.s32|.u64|.s64", "=~0 ~1", CVT, bindConvert},
-      {"cvt .rni|.rzi|.rmi|.rpi ?.ftz ?.sat " INTEGERS " .f16|.f32", "=~0 ~1", CVT, bindConvert},
-      {"cvt .rni|.rzi|.rmi|.rpi ?.sat " INTEGERS " .f64", "=~0 ~1", CVT, bindConvert},
-      {"cvt .rni|.rzi|.rmi|.rpi " INTEGERS " .bf16", "=~0 ~1", CVT, bindConvert},
+      {"cvt " INTEGERS " " INTEGERS, "=~0 ~1", CVT, bindConvert},
+      {"cvt .sat " INTEGERS " " INTEGERS, "=~0 ~1", CVT, bindClamp},
+      {"cvt .rn|.rz|.rm|.rp ?.sat .f16|.f64 " INTEGERS, "=~0 ~1", CVT, bindConvert},
+      {"cvt .rn|.rz|.rm|.rp ?.ftz ?.sat .f32 " INTEGERS, "=~0 ~1", CVT, bindConvert},
+      {"cvt .rn|.rz|.rm|.rp .bf16 " WIDER_INTEGERS, "=~0 ~1", CVT, bindConvert},
+      {"cvt .rni|.rzi|.rmi|.rpi ?.ftz ?.sat " INTEGERS " .f32", "=~0 ~1", CVT, bindConvert},
+      {"cvt .rni|.rzi|.rmi|.rpi ?.sat " INTEGERS " .f16|.f64", "=~0 ~1", CVT, bindConvert},
+      {"cvt .rni|.rzi|.rmi|.rpi " WIDER_INTEGERS " .bf16", "=~0 ~1", CVT, bindConvert},
       {"cvt .rni|.rzi|.rmi|.rpi ?.ftz ?.sat .f32 .f32", "=0 1", CVT, bindConvert},
       {"cvt .rni|.rzi|.rmi|.rpi ?.sat .f64 .f64", "=0 1", CVT, bindConvert},
       {"cvt .rni|.rzi|.rmi|.rpi ?.sat .f16 .f16", "=0 1", CVT, bindConvert},
+      {"cvt .rni|.rzi|.rmi|.rpi .bf16 .bf16", "=0 1", CVT, bindConvert},
       {"cvt ?.ftz ?.sat .f32 .f32", "=0 1", CVT, bindConvert},
       {"cvt ?.sat .f16 .f16", "=0 1", CVT, bindConvert},
+      {"cvt .bf16 .bf16", "=0 1", CVT, bindConvert},
       {"cvt ?.sat .f64 .f64", "=0 1", CVT, bindConvert},
       {"cvt ?.ftz ?.sat .f32 .f16", "=0 1", CVT, bindConvert},
       {"cvt ?.ftz ?.sat .f64 .f32", "=0 1", CVT, bindConvert},
       {"cvt ?.sat .f64 .f16", "=0 1", CVT, bindConvert},
-      {"cvt ?.ftz .f32 .bf16", "=0 1", CVT, bindConvert},
-      {"cvt .f64 .bf16", "=0 1", CVT, bindConvert},
+      {"cvt ?.rn|.rz|.rm|.rp ?.ftz .f32 .bf16", "=0 1", CVT, bindConvert},
+      {"cvt ?.rn|.rz|.rm|.rp .f64 .bf16", "=0 1", CVT, bindConvert},
       {"cvt .rn|.rz|.rm|.rp ?.ftz ?.sat .f32 .f64", "=0 1", CVT, bindConvert},
       {"cvt .rn|.rz|.rm|.rp ?.ftz ?.sat .f16 .f32", "=0 1", CVT, bindConvert},
       {"cvt .rn|.rz|.rm|.rp ?.sat .f16 .f64", "=0 1", CVT, bindConvert},
-      {"cvt .rn|.rz .relu .f16|.bf16 .f32", "=0 1", CVT, bindConvert},
-      {"cvt .rn|.rz|.rm|.rp .bf16 .f32|.f64|.f16", "=0 1", CVT, bindConvert},
-      {"cvt .rn|.rz|.rm|.rp .f16 .bf16", "=0 1", CVT, bindConvert},
-      {"cvt .rn|.rz ?.relu .f16x2|.bf16x2 .f32", "=0 f32 f32", CVT, bindPack},
-      {"cvt .rna ?.satfinite .tf32 .f32", "=b32 f32", CVT,
-       [](Match &m) { m.set(lanes<ToTf32<true>, uint32_t, float>()); }},
-      {"cvt .rn .tf32 .f32", "=b32 f32", CVT,
-       [](Match &m) { m.set(lanes<ToTf32<false>, uint32_t, float>()); }},
-      {"cvt .pack .sat .u16|.s16 .s32", "=u32 s32 s32", "Data Movement and Conversion: cvt.pack",
-       bindPackIntegers},
-      {"cvt .pack .sat .u8|.s8 .s32 .b32", "=u32 s32 s32 b32",
-       "Data Movement and Conversion: cvt.pack", bindPackIntegers},
+      {"cvt .rn|.rz .relu ?.satfinite .f16|.bf16 .f32", "=0 1", CVT, bindConvert},
+      {"cvt .rn|.rz .satfinite .f16|.bf16 .f32", "=0 1", CVT, bindConvert},
+      {"cvt .rn|.rz|.rm|.rp ?.ftz .bf16 .f32", "=0 1", CVT, bindConvert},
+      {"cvt .rn|.rz|.rm|.rp .bf16 .f64", "=0 1", CVT, bindConvert},
+      {"cvt ?.rn|.rz|.rm|.rp .bf16 .f16", "=0 1", CVT, bindConvert},
+      {"cvt ?.rn|.rz|.rm|.rp .f16 .bf16", "=0 1", CVT, bindConvert},
   };
   return forms;
 }

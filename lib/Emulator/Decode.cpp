@@ -213,6 +213,7 @@ Error ProgramDecoder::decodeStatement(Code &code, SlotAllocator &slots, OperandD
   if (!instruction.run)
     return errorAt(module.file, statement.location,
                    "this combination of modifiers of '" + statement.opcode + "' is not supported");
+  setBitFlow(*match);
   StringRef opcode = statement.opcode;
   if (opcode == "call") {
     if (Error error = decodeCall(code, slots, statement, instruction))

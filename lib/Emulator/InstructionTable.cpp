@@ -17,12 +17,16 @@ ArrayRef<FormGroup> ptq::emulator::instructionTable() {
       {"Half precision", halfForms()},
       {"Comparison and selection", comparisonForms()},
       {"Conversion", conversionForms()},
+      {"Conversion of packed formats", packedConversionForms()},
       {"Memory", memoryForms()},
+      {"Moves and addresses", moveForms()},
       {"Atomics and reductions", atomicForms()},
       {"Asynchronous copies", asyncForms()},
       {"Warp-level", warpForms()},
       {"Barriers and fences", barrierForms()},
       {"Matrices", matrixForms()},
+      {"Matrices, other types", generalMatrixForms()},
+      {"Matrices, moved", matrixMoveForms()},
       {"Control flow", controlForms()},
   };
   return groups;

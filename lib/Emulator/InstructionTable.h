@@ -65,6 +65,9 @@ llvm::ArrayRef<FormGroup> instructionTable();
 /// Finds the statement's form. Errors name what the opcode does not have.
 llvm::Expected<Match> matchForm(const ParsedModule &module, const Statement &statement);
 
+/// Says how undefined bits flow through the instruction.
+void setBitFlow(const Match &match);
+
 // The groups, one file each.
 llvm::ArrayRef<Form> integerForms();
 llvm::ArrayRef<Form> logicForms();
@@ -72,12 +75,16 @@ llvm::ArrayRef<Form> floatForms();
 llvm::ArrayRef<Form> halfForms();
 llvm::ArrayRef<Form> comparisonForms();
 llvm::ArrayRef<Form> conversionForms();
+llvm::ArrayRef<Form> packedConversionForms();
 llvm::ArrayRef<Form> memoryForms();
+llvm::ArrayRef<Form> moveForms();
 llvm::ArrayRef<Form> atomicForms();
 llvm::ArrayRef<Form> asyncForms();
 llvm::ArrayRef<Form> warpForms();
 llvm::ArrayRef<Form> barrierForms();
 llvm::ArrayRef<Form> matrixForms();
+llvm::ArrayRef<Form> generalMatrixForms();
+llvm::ArrayRef<Form> matrixMoveForms();
 llvm::ArrayRef<Form> controlForms();
 
 } // namespace ptq::emulator

@@ -286,71 +286,7 @@ static void bindFloat(Match &match) {
     match.set(deep ? floatMma<Half, 16> : floatMma<Half, 8>);
 }
 
-/// Elements of 2 bytes. Register j: 8 rows of 16 bytes, whose addresses lanes 8j to 8j + 7 give;
-/// row r's element c goes to lane 4r + c/2, half c%2. Transposed: element (r, c) goes to lane 4c +
-/// r/2, half r%2.
-static void loadMatrix(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  unsigned count = instruction.elements;
-  checkAligned(warp, instruction, mask);
-  uint64_t addresses[warpSize];
-  uint32_t lanes = count == 4 ? allLanes : (1u << (8 * count)) - 1;
-  computeAddresses(warp, instruction, count, lanes, addresses);
-  auto &counters = warp.cta.tally.memory[instruction.id].shared;
-  for (unsigned reg = 0; reg != count; ++reg) {
-    uint16_t rows[8][8];
-    uint32_t badRows = 0;
-    // Eight rows are one phase; the whole is one request.
-    MemoryCounters phase;
-    uint64_t shifted[warpSize];
-    for (unsigned row = 0; row != 8; ++row)
-      shifted[row] = addresses[8 * reg + row];
-    countShared(phase, shifted, 0xff, 16);
-    phase.requests = reg == 0;
-    counters += phase;
-    for (unsigned row = 0; row != 8; ++row) {
-      unsigned lane = 8 * reg + row;
-      if (const uint8_t *found = instruction.space == Space::Shared
-                                     ? readShared(warp, instruction, addresses[lane], 16)
-                                     : nullptr) {
-        std::memcpy(rows[row], found, 16);
-        continue;
-      }
-      uint8_t data[16] = {};
-      Location location;
-      if (locate(warp, instruction, lane, addresses[lane], 16, AccessKind::Read, location)) {
-        checkRace(warp, instruction, lane, addresses[lane], 16, AccessKind::Read, location);
-        if (!readBytes(warp, instruction, lane, addresses[lane], location, 16, data))
-          badRows |= 1u << row;
-      }
-      std::memcpy(rows[row], data, 16);
-    }
-    uint32_t *result = warp.slot(instruction.operands[reg]);
-    uint32_t bad = 0;
-    for (unsigned lane = 0; lane != warpSize; ++lane) {
-      unsigned first = lane >> 2, second = 2 * (lane & 3);
-      if (instruction.option) {
-        result[lane] = rows[second][first] | uint32_t(rows[second + 1][first]) << 16;
-        bad |= uint32_t(((badRows >> second) & 3) != 0) << lane;
-      } else {
-        result[lane] = rows[first][second] | uint32_t(rows[first][second + 1]) << 16;
-        bad |= ((badRows >> first) & 1) << lane;
-      }
-    }
-    warp.define(instruction.operands[reg], allLanes);
-    if (bad)
-      warp.taint(instruction.operands[reg], bad, instruction);
-  }
-}
-static void bindLoadMatrix(Match &match) {
-  match.instruction->space = spaceOfMatch(match);
-  match.instruction->elements = match.has(".x4") ? 4 : match.has(".x2") ? 2 : 1;
-  match.instruction->elementBytes = 16;
-  match.instruction->option = match.has(".trans");
-  match.set(loadMatrix);
-}
-
 #define MMA "Matrix: mma"
-#define LDMATRIX "Matrix: ldmatrix"
 llvm::ArrayRef<Form> ptq::emulator::matrixForms() {
   static const Form forms[] = {
       {"mma .sync .aligned .m16n8k16 .row .col ?.satfinite .s32 .s8|.u8 .s8|.u8 .s32",
@@ -373,19 +309,6 @@ llvm::ArrayRef<Form> ptq::emulator::matrixForms() {
        "=v4:f32 v4:b32 v2:b32 v4:f32", MMA, bindFloat},
       {"mma .sync .aligned .m16n8k16 .row .col .f16 .f16 .f16 .f16", "=v2:b32 v4:b32 v2:b32 v2:b32",
        MMA, bindFloat},
-      {"ldmatrix .sync .aligned .m8n8 .x1 ?.trans ?.shared|.shared::cta .b16", "=v1:b32 mem",
-       LDMATRIX, bindLoadMatrix},
-      {"ldmatrix .sync .aligned .m8n8 .x2 ?.trans ?.shared|.shared::cta .b16", "=v2:b32 mem",
-       LDMATRIX, bindLoadMatrix},
-      {"ldmatrix .sync .aligned .m8n8 .x4 ?.trans ?.shared|.shared::cta .b16", "=v4:b32 mem",
-       LDMATRIX, bindLoadMatrix},
-      // The order that CUTLASS writes.
-      {"ldmatrix .sync .aligned .x1 ?.trans .m8n8 ?.shared|.shared::cta .b16", "=v1:b32 mem",
-       LDMATRIX, bindLoadMatrix},
-      {"ldmatrix .sync .aligned .x2 ?.trans .m8n8 ?.shared|.shared::cta .b16", "=v2:b32 mem",
-       LDMATRIX, bindLoadMatrix},
-      {"ldmatrix .sync .aligned .x4 ?.trans .m8n8 ?.shared|.shared::cta .b16", "=v4:b32 mem",
-       LDMATRIX, bindLoadMatrix},
   };
   return forms;
 }

@@ -46,10 +46,13 @@ static std::optional<std::pair<SpecialRegister, bool>> findSpecial(StringRef nam
                    .Case("%clock", R::Clock)
                    .Case("%clock64", R::Clock64)
                    .Case("%globaltimer", R::GlobalTimer)
+                   .Case("%globaltimer_lo", R::Clock)
+                   .Cases({"%clock_hi", "%globaltimer_hi"}, R::ClockHigh)
+                   .Cases({"%pm0", "%pm1", "%pm2", "%pm3", "%pm4", "%pm5", "%pm6", "%pm7"}, R::Zero)
                    .Default(std::nullopt);
   if (!found)
     return std::nullopt;
-  bool wide = *found == R::Clock64 || *found == R::GlobalTimer || *found == R::GridId;
+  bool wide = *found == R::Clock64 || *found == R::GlobalTimer;
   return std::make_pair(*found, wide);
 }
 
@@ -93,13 +96,21 @@ static std::optional<uint64_t> immediateBits(const Operand &operand, Type type) 
   }
   if (!isFloat(type) && !isUntyped(type))
     return std::nullopt;
+  if (operand.kind == Operand::Float32 && type == Type::F64) {
+    float single;
+    std::memcpy(&single, &operand.value, 4);
+    double number = single;
+    uint64_t result;
+    std::memcpy(&result, &number, 8);
+    return result;
+  }
   if (operand.kind == Operand::Float32)
     return bits == 32 && type != Type::F16x2 && type != Type::BF16x2
                ? std::optional<uint64_t>(operand.value)
                : std::nullopt;
   if (bits == 64)
     return operand.value;
-  if (type != Type::F32 && type != Type::B32)
+  if (type != Type::F32)
     return std::nullopt;
   double number;
   std::memcpy(&number, &operand.value, 8);
@@ -314,15 +325,15 @@ Error OperandDecoder::decodeOne(StringRef spec, const Operand &operand) {
     return Error::success();
   }
   if (spec == "asize") {
-    bool policy = operand.kind == Operand::Register &&
-                  typeBits(code.function->registers[operand.reg].type) == 64;
-    if (policy && match->has(".L2::cache_hint"))
+    if (match->has(".L2::cache_hint") && match->statement->operands.size() == 4)
       return decodeValue(operand, Type::B64, false, false);
     bool predicate = operand.kind == Operand::Register &&
                      code.function->registers[operand.reg].type == Type::Pred;
     instruction->option |= predicate ? 6 : 2;
     return decodeValue(operand, predicate ? Type::Pred : Type::U32, false, false);
   }
+  if (spec == "hint") // createpolicy's result, which has no effect
+    return decodeValue(operand, Type::B64, false, false);
   if (spec == "lbl" || spec == "fn" || spec == "list" || spec == "bytes")
     return Error::success(); // the function's decoder sees to them
   if (spec == "imm") {
@@ -339,7 +350,9 @@ Error OperandDecoder::decodeOne(StringRef spec, const Operand &operand) {
   if (operand.negated && !spec.consume_front("!"))
     return fail(operand, "'!' does not go here");
   spec.consume_front("!");
-  bool second = spec.consume_back("|p");
+  bool needsSecond = spec.consume_back("|P"), second = needsSecond || spec.consume_back("|p");
+  if (needsSecond && !operand.hasSecond)
+    return fail(operand, "'d|p' is expected here");
   if (operand.hasSecond && !second)
     return fail(operand, "'|' does not go here");
   StringRef full = spec;
@@ -384,6 +397,14 @@ Error OperandDecoder::decode(const Match &current) {
     return errorAt(module.file, current.statement->location,
                    "'" + current.statement->opcode + "' takes " + llvm::Twine(required) +
                        " operands here, not " + llvm::Twine(operands.size()));
+  if (!specs.empty() && specs.back() == "?hint") {
+    bool hinted = operands.size() == specs.size();
+    bool instead = operands.size() + 1 == specs.size() && specs[operands.size() - 1] == "?asize";
+    if (current.has(".L2::cache_hint") ? !hinted && !instead : hinted)
+      return errorAt(module.file, current.statement->location,
+                     hinted ? "a cache policy needs .L2::cache_hint"
+                            : ".L2::cache_hint needs a cache policy");
+  }
   bool sources = false;
   for (size_t index = 0; index != operands.size(); ++index) {
     bool destination = specs[index].starts_with("=");

@@ -26,6 +26,21 @@ constexpr uint32_t noReconvergence = ~0u;
 /// acquire, release, atomic.
 enum class Ordering : uint8_t { Weak, Relaxed, Acquire, Release, AcquireRelease };
 
+/// How undefined bits of the sources make bits of the result undefined.
+enum class BitFlow : uint8_t {
+  Whole,      ///< any makes all of them undefined
+  Upward,     ///< all bits from the lowest one up: sums and products
+  Move,       ///< bit by bit
+  Logic,      ///< bit by bit, where they decide: by a truth table of up to three sources
+  Halves,     ///< each half by itself: packed arithmetic
+  Join,       ///< the first source makes the upper half, the second the lower one
+  ShiftLeft,  ///< moved by the second source
+  ShiftRight, ///< moved by the second source, with the sign if the type has one
+  Field,      ///< bfe: moved and cut
+  Permute,    ///< prmt: bytes chosen by the third source
+  Extend,     ///< cvt between integers
+};
+
 struct Instruction {
   Handler run = nullptr;
   int32_t guard = -1;
@@ -48,6 +63,11 @@ struct Instruction {
   Ordering ordering = Ordering::Weak;
   /// Type of the value or the operation, where a handler needs it at run time.
   Type type = Type::None;
+  BitFlow bitFlow = BitFlow::Whole;
+  /// Logic: the truth table, as lop3 has it. Extend: bits of the source's type.
+  uint8_t bitFlowOption = 0;
+  /// Of the value whose bits flow.
+  Type bitFlowType = Type::None;
   /// Meaning is the handler's.
   uint32_t option = 0;
   /// Branches: where to, and where the lanes meet again. In instructions, not statements.
@@ -100,6 +120,7 @@ enum class SpecialRegister : uint8_t {
   Clock,
   Clock64,
   GlobalTimer,
+  ClockHigh,
 };
 
 struct BasicBlock {

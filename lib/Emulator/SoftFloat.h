@@ -111,7 +111,9 @@ PTQ_INLINE bool isNan(BFloat value) { return (value.bits & 0x7fff) > 0x7f80; }
 
 /// PTX's NaN: results that are NaN have these bits (PTX ISA: NaN payloads).
 PTQ_INLINE float canonical(float value) {
-  return value != value ? floatFromBits(0x7fffffff) : value;
+  // By the bits: the compiler may take sqrt(x) for the same NaN as x and drop a comparison.
+  uint32_t bits = static_cast<uint32_t>(bitsOf(value));
+  return floatFromBits((bits & 0x7fffffff) > 0x7f800000 ? 0x7fffffff : bits);
 }
 PTQ_INLINE double canonical(double value) { return value; }
 

@@ -32,7 +32,7 @@ static std::string describeOperand(StringRef spec, unsigned index) {
   bool optional = spec.consume_front("?");
   spec.consume_front("=");
   std::string name(1, static_cast<char>(index ? 'a' + index - 1 : 'd'));
-  bool second = spec.consume_back("|p");
+  bool second = spec.consume_back("|p"), both = spec.consume_back("|P");
   if (spec == "mem" || spec == "amem")
     name = "[" + name + "]";
   else if (spec == "imm" || spec == "const" || spec == "bytes")
@@ -45,8 +45,8 @@ static std::string describeOperand(StringRef spec, unsigned index) {
     name = "(…)";
   else if (spec.consume_front("!"))
     name = "{!}" + name;
-  if (second)
-    name += "{\\|p}";
+  if (second || both)
+    name += both ? "\\|p" : "{\\|p}";
   return optional ? "{" + name + "}" : name;
 }
 

@@ -18,6 +18,7 @@ static constexpr TypeInfo types[] = {
     {".b1", 1, TypeInfo::Untyped},    {".s4", 4, TypeInfo::Signed},
     {".u4", 4, TypeInfo::Unsigned},   {".b8", 8, TypeInfo::Untyped},
     {".s8", 8, TypeInfo::Signed},     {".u8", 8, TypeInfo::Unsigned},
+    {".e4m3", 8, TypeInfo::Float},    {".e5m2", 8, TypeInfo::Float},
     {".b16", 16, TypeInfo::Untyped},  {".s16", 16, TypeInfo::Signed},
     {".u16", 16, TypeInfo::Unsigned}, {".f16", 16, TypeInfo::Float},
     {".bf16", 16, TypeInfo::Float},   {".b32", 32, TypeInfo::Untyped},
@@ -53,6 +54,8 @@ bool ptq::emulator::isRegisterType(Type type) {
   case Type::B1:
   case Type::S4:
   case Type::U4:
+  case Type::E4M3:
+  case Type::E5M2:
   case Type::BF16:
   case Type::BF16x2:
   case Type::TF32:

@@ -7,7 +7,8 @@
 // word of its slot, a bit a lane.
 //
 // Undefined values. Every slot has a mask of the lanes whose value is undefined: never written, or
-// read from memory that was not. It follows the data through instructions, and is a finding once it
+// read from memory that was not; where only some of its bits are, a second table says which. It
+// follows the data through instructions, and is a finding once it
 // matters: in an address, a branch or a guard, an atomic, or what is stored to global memory. The
 // finding is at the instruction where the undefined value came from.
 //
@@ -44,6 +45,9 @@ struct Frame {
   const Code *code;
   std::unique_ptr<uint32_t, AlignedDeleter> registers;
   std::vector<uint32_t> undefined;
+  /// Which bits of an undefined lane are, slot by slot and lane by lane; 0 for all. Empty until a
+  /// value is undefined in part.
+  std::vector<uint64_t> undefinedBits;
   /// Where an undefined value came from, if it was not simply never written.
   std::vector<const Instruction *> origins;
   std::vector<Path> paths;
@@ -87,6 +91,17 @@ public:
   void define(uint32_t index, uint32_t mask) { undefined[index] &= ~mask; }
   /// A result of `lanes` that is undefined, because of operand `source`, or of itself.
   void taint(uint32_t index, uint32_t lanes, const Instruction &instruction, int source = -1);
+  /// The bits of a lane that are undefined.
+  uint64_t undefinedBits(uint32_t index, unsigned lane) const {
+    if (!((undefined[index] >> lane) & 1))
+      return 0;
+    const auto &bits = frames.back()->undefinedBits;
+    uint64_t some = bits.empty() ? 0 : bits[size_t(index) * warpSize + lane];
+    return some ? some : ~uint64_t(0);
+  }
+  /// Makes just `bits` of a lane undefined, or defines it if there are none.
+  void setUndefinedBits(uint32_t index, unsigned lane, uint64_t bits,
+                        const Instruction &instruction, int source = -1);
   /// The usual rule: a lane of the first result is undefined if it is in any of the next `count`
   /// operands.
   template <unsigned Count> void flow(const Instruction &instruction, uint32_t mask) {

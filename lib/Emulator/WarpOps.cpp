@@ -57,7 +57,10 @@ static void shuffle(Warp &warp, const Instruction &instruction, uint32_t mask) {
   const uint32_t *amount = warp.slot(ops[3]), *control = warp.slot(ops[4]);
   uint32_t badValue = warp.undefinedLanes(ops[2]);
   uint32_t badControl = (warp.undefinedLanes(ops[3]) | warp.undefinedLanes(ops[4])) & mask;
-  uint32_t inRange = 0, bad = badControl;
+  uint32_t inRange = 0, bad = badControl, part = 0;
+  uint64_t sourceBits[warpSize], bits[warpSize];
+  for (unsigned lane = 0; lane != warpSize; ++lane)
+    sourceBits[lane] = badValue ? warp.undefinedBits(ops[2], lane) : 0;
   for (unsigned lane = 0; lane != warpSize; ++lane) {
     if (!((mask >> lane) & 1))
       continue;
@@ -89,12 +92,16 @@ static void shuffle(Warp &warp, const Instruction &instruction, uint32_t mask) {
     inRange |= uint32_t(ok) << lane;
     result[lane] = source[from];
     // A lane that does not take part has no value to give.
-    if (((badValue >> from) & 1) || !((mask >> from) & 1))
+    if (!((mask >> from) & 1))
       bad |= 1u << lane;
+    else if ((bits[lane] = sourceBits[from]) != 0)
+      part |= 1u << lane;
   }
   warp.setPredicate(ops[1], inRange, mask);
   warp.define(ops[0], mask);
   warp.define(ops[1], mask);
+  for (uint32_t lanes = part & ~bad; lanes; lanes &= lanes - 1)
+    warp.setUndefinedBits(ops[0], __builtin_ctz(lanes), bits[__builtin_ctz(lanes)], instruction, 2);
   if (bad)
     warp.taint(ops[0], bad, instruction, badValue & mask ? 2 : -1);
   if (badControl)
@@ -304,7 +311,7 @@ llvm::ArrayRef<Form> ptq::emulator::warpForms() {
       {"activemask .b32", "=b32", "Warp: activemask", [](Match &m) { m.set(activeMask); }},
       {"redux .sync .add|.min|.max .u32|.s32", "=0 0 u32", "Warp: redux.sync", bindReduce},
       {"redux .sync .and|.or|.xor .b32", "=0 0 u32", "Warp: redux.sync", bindReduce},
-      {"elect .sync", "=b32|p u32", "Warp: elect.sync", [](Match &m) { m.set(elect); }},
+      {"elect .sync", "=b32|P u32", "Warp: elect.sync", [](Match &m) { m.set(elect); }},
       {"bar .warp .sync", "u32", "Barriers: bar.warp.sync", [](Match &m) { m.set(warpSync); }},
   };
   return forms;

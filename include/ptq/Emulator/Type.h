@@ -22,6 +22,8 @@ enum class Type : uint8_t {
   B8,
   S8,
   U8,
+  E4M3,
+  E5M2,
   B16,
   S16,
   U16,

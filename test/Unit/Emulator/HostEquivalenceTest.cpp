@@ -55,7 +55,7 @@ template <class R> bool same(R a, R b) {
 }
 
 Session &session() {
-  static Session loaded(readInput("scalar.ptx"));
+  static Session loaded(compileInput("scalar"));
   return loaded;
 }
 

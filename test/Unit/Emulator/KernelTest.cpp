@@ -18,7 +18,7 @@ class Kernels : public testing::TestWithParam<uint64_t> {
 protected:
   Kernels() : session(text(), options()) {}
   static const std::string &text() {
-    static const std::string file = readInput("kernels.ptx");
+    static const std::string file = compileInput("kernels");
     return file;
   }
   static EmulatorOptions options() {

@@ -19,6 +19,10 @@ inline std::string readInput(llvm::StringRef name) {
   return file ? (*file)->getBuffer().str() : std::string();
 }
 
+/// NAME.ptx: compiled from NAME.cu by the nvcc that is installed, with the flags after "nvcc" in
+/// its first lines; the kept file where there is none.
+std::string compileInput(llvm::StringRef name);
+
 /// A kernel's body with the header that every module needs.
 inline std::string entry(llvm::StringRef parameters, llvm::StringRef body,
                          llvm::StringRef declarations = "") {
