@@ -89,6 +89,8 @@ static LogicalResult verifyIntegerWeight(IntegerLinearOp op, int64_t out, int64_
 /// are of the integer columns, or of both.
 static LogicalResult verifyOutliers(IntegerLinearOp op, int64_t out) {
   int64_t in = op.getInFeatures();
+  if (!op.getXOutliers() != !op.getWeightOutliers())
+    return op.emitOpError("outliers are of the activation and of the weight, both");
   if (!op.getXOutliers())
     return verifyStatistics(op, op.getStatistics(), in);
   RankedTensorType x = op.getXOutliers().getType(), weight = op.getWeightOutliers().getType();

