@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Linalg/IR/LinalgInterfaces.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/DenseSet.h"
 
 using namespace mlir;
@@ -46,8 +47,8 @@ static void collectTerms(Value value, Block *body, SmallVectorImpl<BlockArgument
   terms.push_back({});
 }
 
-/// What `op` adds to its operand `value`: the other terms if its result is a sum that `value` is one
-/// term of. A copy has none; nothing at all if it is no sum. Terms unknown are left out.
+/// What `op` adds to its operand `value`: the other terms if its result is a sum that `value` is
+/// one term of. A copy has none; nothing at all if it is no sum. Terms unknown are left out.
 static std::optional<SmallVector<Value>> addends(Operation *op, Value value) {
   if (movedValue(op) == value)
     return SmallVector<Value>();
@@ -114,8 +115,12 @@ bool ResidualStream::dependsOn(Value value, Value source, bool products) const {
         (origin && origin->getBlock() == op->getBlock() && op->isBeforeInBlock(origin)))
       continue;
     product = product || (products && isProductOfActivations(op) &&
-                         dependsOn(next, source, /*products=*/false));
+                          dependsOn(next, source, /*products=*/false));
     llvm::append_range(pending, op->getOperands());
+    // What its regions read besides: a broadcast may be written as a loop that extracts elements.
+    for (Region &region : op->getRegions())
+      visitUsedValuesDefinedAbove(region, region,
+                                  [&](OpOperand *operand) { pending.push_back(operand->get()); });
   }
   return reached && (product || !products);
 }

@@ -35,8 +35,7 @@ std::vector<unsigned> lowerHull(const Choices &choices) {
   for (unsigned j : order) {
     if (!hull.empty() && choices[j].cost >= choices[hull.back()].cost)
       continue; // Larger and no better.
-    while (hull.size() >= 2 &&
-           saving(hull[hull.size() - 2], hull.back()) <= saving(hull.back(), j))
+    while (hull.size() >= 2 && saving(hull[hull.size() - 2], hull.back()) <= saving(hull.back(), j))
       hull.pop_back();
     hull.push_back(j);
   }
@@ -74,8 +73,8 @@ Sweep sweepHulls(llvm::ArrayRef<Choices> items, int64_t budget) {
                        (from.cost - to.cost) / static_cast<double>(larger)});
     }
   }
-  llvm::stable_sort(
-      steps, [](const HullStep &a, const HullStep &b) { return a.saving > b.saving; });
+  llvm::stable_sort(steps,
+                    [](const HullStep &a, const HullStep &b) { return a.saving > b.saving; });
   Sweep sweep;
   std::vector<bool> stopped(items.size(), false);
   for (const HullStep &step : steps) {
@@ -135,8 +134,8 @@ Enumeration::Enumeration(llvm::ArrayRef<Choices> items, int64_t budget, const Sw
   }
   open = std::max(0.0, sweep.selection.cost - bound) + 1e-12 * magnitude;
   for (size_t i = items.size(); i-- > 0;) {
-    auto smallest = llvm::min_element(
-        items[i], [](const auto &a, const auto &b) { return a.size < b.size; });
+    auto smallest =
+        llvm::min_element(items[i], [](const auto &a, const auto &b) { return a.size < b.size; });
     leastAfter[i] = leastAfter[i + 1] + smallest->size;
   }
 }

@@ -26,8 +26,8 @@ struct PlanCounts {
 
 /// Marks each layer by the first rule that matches it. A layer that none matches keeps the marks it
 /// has; heads and layers that are quantized already are not looked at. `defaults` is what rules
-/// leave out. Errors, as "file:line: what": a rule that no layer is left for, a scheme that does not
-/// fit a layer (both are found before any layer is marked).
+/// leave out. Errors, as "file:line: what": a rule that no layer is left for, a scheme that does
+/// not fit a layer (both are found before any layer is marked).
 llvm::Expected<PlanCounts> applyPlan(mlir::ModuleOp module, const PrecisionPlan &plan,
                                      const numerics::WeightScheme &defaults);
 

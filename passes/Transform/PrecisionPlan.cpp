@@ -41,7 +41,8 @@ template <> struct llvm::yaml::MappingTraits<RuleKeys> {
     auto *buffer = static_cast<const MemoryBufferRef *>(io.getContext());
     const char *start =
         static_cast<yaml::Input &>(io).getCurrentNode()->getSourceRange().Start.getPointer();
-    keys.line = 1 + StringRef(buffer->getBufferStart(), start - buffer->getBufferStart()).count('\n');
+    keys.line =
+        1 + StringRef(buffer->getBufferStart(), start - buffer->getBufferStart()).count('\n');
   }
 
   static std::string validate(IO &, RuleKeys &keys);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A precision plan: rules in YAML that say, by a layer's name or by its part in the network, how its
-// weight is rounded. The first rule that matches a layer wins.
+// A precision plan: rules in YAML that say, by a layer's name or by its part in the network, how
+// its weight is rounded. The first rule that matches a layer wins.
 //
 //   - role: residual-output    # or name: REGEX
 //     bits: 8                  # 2 to 8; or float: true

@@ -102,8 +102,18 @@ llvm::Error ErrorObserver::measureLayer(RoundingErrors &result, std::vector<floa
     numerics::FactorOptions options;
     options.groupSize = groupSize;
     auto factored = numerics::factorGram(gram, layer.getInFeatures(), options);
-    if (!factored)
-      return factored.takeError();
+    if (!factored) {
+      // As rounding does then, the layer is judged by its weight alone.
+      mlir::emitWarning(layer.getLoc(), "mixed-precision: layer '")
+          << layer.getLayerName() << "' is judged by the error of its weight, not of its output: "
+          << toString(factored.takeError());
+      std::vector<float> identity(gram.size());
+      for (int64_t i = 0; i < layer.getInFeatures(); ++i)
+        identity[i * layer.getInFeatures() + i] = 1.0f;
+      factored = numerics::factorGram(std::move(identity), layer.getInFeatures(), options);
+      if (!factored)
+        return factored.takeError();
+    }
     factor = factors.emplace(groupSize, std::move(*factored)).first;
   }
   llvm::Expected<WeightValue> value = evaluateWeight(layer.getWeight());

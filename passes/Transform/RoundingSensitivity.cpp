@@ -2,20 +2,30 @@
 
 #include "RoundingSensitivity.h"
 
+#include "ptq/Analysis/Heads.h"
 #include "ptq/Analysis/WeightValue.h"
+#include "ptq/Numerics/LayerError.h"
 #include "ptq/Numerics/Rtn.h"
+#include "ptq/Numerics/Threads.h"
 #include "ptq/Support/Progress.h"
 
-#include <cblas.h>
+#include "llvm/ADT/DenseSet.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace ptq;
 
+using Results = std::vector<std::vector<execution::Tensor>>;
+
 namespace {
-class RoundOne : public execution::LinearObserver {
+
+/// Rounds one layer, in one run, and tells by how much that changed the layer's output.
+class OneLayerRounded : public execution::LinearObserver {
 public:
-  explicit RoundOne(const SelectedLayer &selected) : selected(selected) {}
+  explicit OneLayerRounded(const SelectedLayer &selected) : selected(selected) {}
+
   bool wants(Operation *op) override { return op == selected.layer; }
+
   llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op,
                                                             numerics::ConstMatrix x) override {
     LinearOp layer = selected.layer;
@@ -23,46 +33,89 @@ public:
     if (!value)
       return value.takeError();
     int64_t rows = layer.getOutFeatures(), columns = layer.getInFeatures();
-    numerics::ConstMatrix weight(value->data.data(), rows, columns);
-    auto rounded = numerics::quantizeRtn(weight, selected.scheme);
-    if (!rounded)
-      return rounded.takeError();
-    std::vector<float> result(rows * columns), delta(rows * columns), y(rows * x.rows);
-    numerics::dequantize(*rounded, numerics::MutableMatrix(result.data(), rows, columns));
-    for (int64_t i = 0; i < rows * columns; ++i)
-      delta[i] = result[i] - value->data[i];
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, x.rows, rows, columns, 1.0f, x.data,
-                x.stride, delta.data(), columns, 0.0f, y.data(), rows);
-    for (float v : y)
-      error += double(v) * v;
-    return result;
+    auto quantized = numerics::quantizeRtn(numerics::ConstMatrix(value->data.data(), rows, columns),
+                                           selected.scheme);
+    if (!quantized)
+      return quantized.takeError();
+    std::vector<float> rounded(rows * columns), change(rows * columns);
+    numerics::dequantize(*quantized, numerics::MutableMatrix(rounded.data(), rows, columns));
+    for (auto [c, r, w] : llvm::zip_equal(change, rounded, value->data))
+      c = r - w;
+    error = numerics::outputChange(x, numerics::ConstMatrix(change.data(), rows, columns));
+    return rounded;
   }
+
   double error = 0;
 
 private:
-  SelectedLayer selected;
+  const SelectedLayer &selected;
 };
+
 } // namespace
 
-static double klSum(ArrayRef<float> a, ArrayRef<float> b, int64_t n) {
+/// The squared distance of two vectors.
+static double squaredDistance(ArrayRef<float> y, ArrayRef<float> reference) {
   double total = 0;
-  for (size_t first = 0; first < a.size(); first += n) {
-    double ma = -1e30, mb = -1e30, sa = 0, sb = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      ma = std::max(ma, double(a[first + i]));
-      mb = std::max(mb, double(b[first + i]));
-    }
-    for (int64_t i = 0; i < n; ++i) {
-      sa += std::exp(a[first + i] - float(ma));
-      sb += std::exp(b[first + i] - float(mb));
-    }
-    double la = ma + std::log(sa), lb = mb + std::log(sb);
-    for (int64_t i = 0; i < n; ++i) {
-      double p = std::exp(a[first + i] - float(la));
-      total += p * ((a[first + i] - la) - (b[first + i] - lb));
-    }
+  for (auto [u, v] : llvm::zip_equal(y, reference))
+    total += double(u - v) * (u - v);
+  return total;
+}
+
+static double logSumExp(ArrayRef<float> logits) {
+  float greatest = *llvm::max_element(logits);
+  double sum = 0;
+  for (float value : logits)
+    sum += std::exp(value - greatest);
+  return greatest + std::log(sum);
+}
+
+/// The Kullback-Leibler divergence of softmax(y) from softmax(reference).
+static double divergence(ArrayRef<float> y, ArrayRef<float> reference) {
+  double logSum = logSumExp(y), logReference = logSumExp(reference), total = 0;
+  for (auto [u, v] : llvm::zip_equal(y, reference)) {
+    double logP = v - logReference;
+    total += std::exp(static_cast<float>(logP)) * (logP - (u - logSum));
   }
   return total;
+}
+
+/// How far two runs' float results are apart; `vocabularies` are the widths of logits.
+static double distance(const Results &results, const Results &reference,
+                       const llvm::DenseSet<int64_t> &vocabularies) {
+  double total = 0;
+  std::vector<float> a, b;
+  for (auto [ours, theirs] : llvm::zip_equal(results, reference))
+    for (auto [y, r] : llvm::zip_equal(ours, theirs)) {
+      if (!isa<FloatType>(y.type.getElementType()) || y.numElements() == 0)
+        continue;
+      a.resize(y.numElements());
+      b.resize(r.numElements());
+      execution::convertToFloat(y, a);
+      execution::convertToFloat(r, b);
+      int64_t width = y.type.getRank() ? y.type.getShape().back() : 1;
+      bool logits = vocabularies.contains(width);
+      std::vector<double> rows(y.numElements() / width);
+      numerics::parallelFor(0, rows.size(), 4, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+          ArrayRef<float> ya(a.data() + i * width, width), ra(b.data() + i * width, width);
+          rows[i] = logits ? divergence(ya, ra) : squaredDistance(ya, ra);
+        }
+      });
+      for (double row : rows)
+        total += row;
+    }
+  // Rounding may leave less than nothing of next to nothing.
+  return std::max(total, 0.0);
+}
+
+/// The widths of heads, which return logits. A head of one output is a number, not a logit.
+static llvm::DenseSet<int64_t> findVocabularies(func::FuncOp function) {
+  llvm::DenseSet<int64_t> widths;
+  function.walk([&](LinearOp layer) {
+    if (layer.getOutFeatures() > 1 && isReturnedAsIs(layer.getY()))
+      widths.insert(layer.getOutFeatures());
+  });
+  return widths;
 }
 
 llvm::Expected<std::vector<double>> ptq::measureSensitivities(ModuleOp module,
@@ -72,7 +125,12 @@ llvm::Expected<std::vector<double>> ptq::measureSensitivities(ModuleOp module,
   llvm::Expected<func::FuncOp> function = findFunction(module, source.function);
   if (!function)
     return function.takeError();
-  source.maxSamples = numSamples;
+  if (llvm::none_of(function->getResultTypes(),
+                    [](Type type) { return isa<FloatType>(getElementTypeOrSelf(type)); }))
+    return llvm::createStringError("function '" + function->getName() +
+                                   "' returns no floats whose change could be measured: take "
+                                   "objective=relative");
+  source.maxSamples = source.maxSamples ? std::min(source.maxSamples, numSamples) : numSamples;
   auto samples = loadSamples(*function, source);
   if (!samples)
     return samples.takeError();
@@ -81,33 +139,21 @@ llvm::Expected<std::vector<double>> ptq::measureSensitivities(ModuleOp module,
   auto executor = execution::Executor::create(*function, options);
   if (!executor)
     return executor.takeError();
-  auto reference = (*executor)->run(*samples);
+  llvm::Expected<Results> reference = (*executor)->run(*samples);
   if (!reference)
     return reference.takeError();
-  std::vector<double> result;
+  llvm::DenseSet<int64_t> vocabularies = findVocabularies(*function);
+  std::vector<double> sensitivities;
   Progress progress("mixed-precision: sensitivity", layers.size());
   for (const SelectedLayer &selected : layers) {
-    RoundOne observer(selected);
     progress.begin(LinearOp(selected.layer).getLayerName());
-    auto outputs = (*executor)->run(*samples, &observer);
-    if (!outputs)
-      return outputs.takeError();
-    double change = 0, kl = 0;
-    for (auto [ys, rs] : llvm::zip_equal(*outputs, *reference)) {
-      for (auto [y, r] : llvm::zip_equal(ys, rs)) {
-        if (!isa<FloatType>(y.type.getElementType()))
-          continue;
-        std::vector<float> a(y.numElements()), b(y.numElements());
-        execution::convertToFloat(r, a);
-        execution::convertToFloat(y, b);
-        for (size_t i = 0; i < a.size(); ++i)
-          change += double(a[i] - b[i]) * (a[i] - b[i]);
-        kl += klSum(a, b, y.type.getShape().back());
-      }
-    }
-    fprintf(stderr, "SENS %s %g %g %g\n", LinearOp(selected.layer).getLayerName().str().c_str(), observer.error, change, kl);
-    result.push_back(observer.error > 0 ? kl / observer.error : 0);
+    OneLayerRounded observer(selected);
+    llvm::Expected<Results> results = (*executor)->run(*samples, &observer);
+    if (!results)
+      return results.takeError();
+    sensitivities.push_back(
+        observer.error > 0 ? distance(*results, *reference, vocabularies) / observer.error : 0);
     progress.advance();
   }
-  return result;
+  return sensitivities;
 }

@@ -3,10 +3,11 @@
 // What part a layer plays in a network, told by the flow of data alone.
 //
 // A residual network adds what a sequence of layers computes from a value h to h itself. The last
-// linear layer of such a branch, y = W·x + b with x computed from h, is a residual output: y, moved,
-// cast, times a constant or plus other branches, is added to h, which so bypasses the layer. In a
-// transformer those are the output projection of attention (o_proj, c_proj, …), where a product of
-// two activations lies between h and x, and that of the feed-forward part (down_proj, fc2, …).
+// linear layer of such a branch, y = W·x + b with x computed from h, is a residual output: y,
+// moved, cast, times a constant or plus other branches, is added to h, which so bypasses the layer.
+// In a transformer those are the output projection of attention (o_proj, c_proj, …), where a
+// product of two activations lies between h and x, and that of the feed-forward part (down_proj,
+// fc2, …).
 
 #ifndef PTQ_ANALYSIS_RESIDUALSTREAM_H
 #define PTQ_ANALYSIS_RESIDUALSTREAM_H

@@ -37,15 +37,15 @@ struct Allocation {
   double cost = 0;
 };
 
-/// The selection of least cost whose size is at most `budget`. Among the choices of an item that are
-/// equally good the smaller, then the first one wins; the result depends on the arguments only.
+/// The selection of least cost whose size is at most `budget`. Among the choices of an item that
+/// are equally good the smaller, then the first one wins; the result depends on the arguments only.
 /// Errors: an item without choices, a negative size or cost, one that is not finite, a budget below
 /// the least possible size (the message has it).
 llvm::Expected<Allocation> allocate(llvm::ArrayRef<std::vector<AllocationChoice>> items,
                                     int64_t budget);
 
-/// The bytes a weight of rows x columns takes as ptq.weight_only_linear stores it: a dense stream of
-/// codes for each row, in 32-bit words, scales of 32 bits and zero points of 8. `bits`, which
+/// The bytes a weight of rows x columns takes as ptq.weight_only_linear stores it: a dense stream
+/// of codes for each row, in 32-bit words, scales of 32 bits and zero points of 8. `bits`, which
 /// replaces those of the scheme, may be any positive number: the size of an average. The scheme's
 /// groups divide the columns.
 int64_t storedBytes(const WeightScheme &scheme, double bits, int64_t rows, int64_t columns);

@@ -19,6 +19,10 @@ double outputEnergy(ConstMatrix w, const GramFactor &factor);
 /// shapes agree. rows * columns^2 flops.
 double outputError(ConstMatrix w, const QuantizedWeight &quantized, const GramFactor &factor);
 
+/// ||X dW^T||^2: the squared change of the output for inputs x [tokens, in] where the weight
+/// changes by dW [out, in]. 2 * tokens * out * in flops.
+double outputChange(ConstMatrix x, ConstMatrix dW);
+
 } // namespace ptq::numerics
 
 #endif // PTQ_NUMERICS_LAYERERROR_H

@@ -142,7 +142,8 @@ TEST(BitAllocation, LargeModel) {
     double error = std::exp(std::normal_distribution<>(0, 1.5)(random));
     auto &item = items.emplace_back();
     for (unsigned bits : {2, 3, 4, 8})
-      item.push_back({storedBytes(scheme, bits, rows, columns), error * std::pow(4.0, -double(bits))});
+      item.push_back(
+          {storedBytes(scheme, bits, rows, columns), error * std::pow(4.0, -double(bits))});
     item.push_back({2 * rows * columns, 0});
   }
   auto allocation = allocate(items, budget);
