@@ -9,12 +9,10 @@
 
 using namespace ptq::emulator;
 
-void ptq::emulator::computeAddresses(Warp &warp, const Instruction &instruction,
-                                     unsigned addressOperand, uint32_t mask, uint64_t *addresses) {
-  uint32_t slot = instruction.operands[addressOperand];
+static void compute(Warp &warp, const Instruction &instruction, uint32_t slot, uint64_t offset,
+                    bool wide, Space space, uint32_t mask, uint64_t *addresses) {
   warp.requireDefined(instruction, slot, mask, "is used as an address");
-  uint64_t offset = static_cast<uint64_t>(instruction.immediate);
-  if (instruction.wideAddress) {
+  if (wide) {
     const uint64_t *base = warp.wideSlot(slot);
     for (unsigned lane = 0; lane != warpSize; ++lane)
       addresses[lane] = base[lane] + offset;
@@ -23,13 +21,27 @@ void ptq::emulator::computeAddresses(Warp &warp, const Instruction &instruction,
     for (unsigned lane = 0; lane != warpSize; ++lane)
       addresses[lane] = static_cast<uint32_t>(base[lane] + offset);
   }
-  uint64_t window = instruction.space == Space::Shared  ? sharedWindow
-                    : instruction.space == Space::Local ? localWindow
-                    : instruction.space == Space::Param ? parameterWindow
-                                                        : 0;
+  uint64_t window = space == Space::Shared  ? sharedWindow
+                    : space == Space::Local ? localWindow
+                    : space == Space::Param ? parameterWindow
+                                            : 0;
   if (window)
     for (unsigned lane = 0; lane != warpSize; ++lane)
       addresses[lane] += window;
+}
+
+void ptq::emulator::computeAddresses(Warp &warp, const Instruction &instruction,
+                                     unsigned addressOperand, uint32_t mask, uint64_t *addresses) {
+  compute(warp, instruction, instruction.operands[addressOperand],
+          static_cast<uint64_t>(instruction.immediate), instruction.wideAddress, instruction.space,
+          mask, addresses);
+}
+
+void ptq::emulator::computeAddress(Warp &warp, const Instruction &instruction, unsigned which,
+                                   uint32_t mask, uint64_t *addresses) {
+  const auto &address = instruction.addresses[which];
+  compute(warp, instruction, instruction.operands[address.operand],
+          static_cast<uint64_t>(address.offset), address.wide, address.space, mask, addresses);
 }
 
 static bool inWindow(uint64_t address, uint64_t window) { return address - window < windowBytes; }
@@ -47,11 +59,17 @@ static const char *accessName(AccessKind kind) {
 
 bool ptq::emulator::locate(Warp &warp, const Instruction &instruction, unsigned lane,
                            uint64_t address, unsigned bytes, AccessKind kind, Location &location) {
-  Cta &cta = warp.cta;
   if (__builtin_expect(address & (bytes - 1), 0))
     warp.report(Check::Misalignment, instruction, 1u << lane, addressInSpace(address),
                 llvm::Twine(accessName(kind)) + " of " + llvm::Twine(bytes) +
                     " bytes at an address that is no multiple of it");
+  return locateUnaligned(warp, instruction, lane, address, bytes, kind, location);
+}
+
+bool ptq::emulator::locateUnaligned(Warp &warp, const Instruction &instruction, unsigned lane,
+                                    uint64_t address, unsigned bytes, AccessKind kind,
+                                    Location &location) {
+  Cta &cta = warp.cta;
   auto outside = [&](const llvm::Twine &where) {
     warp.report(Check::Bounds, instruction, 1u << lane, addressInSpace(address),
                 llvm::Twine(accessName(kind)) + " of " + llvm::Twine(bytes) + " bytes " + where);
@@ -115,7 +133,12 @@ bool ptq::emulator::locate(Warp &warp, const Instruction &instruction, unsigned 
 static void reportRace(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,
                        AccessKind kind, const RaceResult &race) {
   const Instruction &other = warp.cta.machine.instructionAt(race.site);
-  std::string where = race.cta == warp.cta.index
+  if (race.unfenced)
+    return warp.report(Check::Races, instruction, 1u << lane, addressInSpace(address),
+                       "read through the async proxy of what line " + llvm::Twine(other.line) +
+                           " wrote through the generic one: no fence.proxy.async is between them");
+  std::string where = race.withAgent && race.cta == warp.cta.index ? "an asynchronous operation"
+                      : race.cta == warp.cta.index
                           ? "another warp"
                           : "another CTA (number " + std::to_string(race.cta) + ")";
   warp.report(Check::Races, instruction, 1u << lane, addressInSpace(address),
@@ -126,7 +149,8 @@ static void reportRace(Warp &warp, const Instruction &instruction, unsigned lane
 
 void ptq::emulator::checkRace(Warp &warp, const Instruction &instruction, unsigned lane,
                               uint64_t address, unsigned bytes, AccessKind kind,
-                              const Location &location, const uint8_t *value) {
+                              const Location &location, const uint8_t *value,
+                              std::optional<unsigned> agent) {
   if (!location.cells)
     return;
   Cta &cta = warp.cta;
@@ -135,7 +159,8 @@ void ptq::emulator::checkRace(Warp &warp, const Instruction &instruction, unsign
                     warp.index,
                     instruction.id,
                     kind == AccessKind::Atomic || instruction.ordering != Ordering::Weak,
-                    !cta.machine.program.synchronizesAcrossCtas};
+                    !cta.machine.program.synchronizesAcrossCtas,
+                    agent};
   bool global = location.space == Space::Global;
   ShadowLocks::Guard guard(global ? cta.machine.shadowLocks() : nullptr, address);
   unsigned first = address & 3;
@@ -165,6 +190,12 @@ static void reportPending(Warp &warp, const Instruction &instruction, unsigned l
               llvm::Twine(what) + " of the destination of a cp.async that has not been waited for");
 }
 
+static void reportBarrier(Warp &warp, const Instruction &instruction, unsigned lane,
+                          uint64_t address, const char *what) {
+  warp.report(Check::Races, instruction, 1u << lane, addressInSpace(address),
+              llvm::Twine(what) + " of an mbarrier object, which only mbarrier's operations may");
+}
+
 bool ptq::emulator::readBytes(Warp &warp, const Instruction &instruction, unsigned lane,
                               uint64_t address, const Location &location, unsigned bytes,
                               uint8_t *result) {
@@ -177,6 +208,10 @@ bool ptq::emulator::readBytes(Warp &warp, const Instruction &instruction, unsign
       continue;
     if (location.state[index] == static_cast<uint8_t>(ByteState::Pending)) {
       reportPending(warp, instruction, lane, address, "read");
+      return true;
+    }
+    if (location.state[index] == static_cast<uint8_t>(ByteState::Barrier)) {
+      reportBarrier(warp, instruction, lane, address, "read");
       return true;
     }
     defined = false;
@@ -193,6 +228,9 @@ void ptq::emulator::writeBytes(Warp &warp, const Instruction &instruction, unsig
   for (unsigned index = 0; index != bytes; ++index)
     if (location.state[index] == static_cast<uint8_t>(ByteState::Pending)) {
       reportPending(warp, instruction, lane, address, "write");
+      break;
+    } else if (location.state[index] == static_cast<uint8_t>(ByteState::Barrier)) {
+      reportBarrier(warp, instruction, lane, address, "write");
       break;
     }
   std::memset(location.state, static_cast<int>(defined ? ByteState::Defined : ByteState::Undefined),

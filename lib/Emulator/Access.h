@@ -7,6 +7,8 @@
 
 #include "Machine.h"
 
+#include <optional>
+
 namespace ptq::emulator {
 
 enum class AccessKind : uint8_t { Read, Write, Atomic };
@@ -26,6 +28,10 @@ struct Location {
 void computeAddresses(Warp &warp, const Instruction &instruction, unsigned addressOperand,
                       uint32_t mask, uint64_t *addresses);
 
+/// The same for one of an instruction's several addresses.
+void computeAddress(Warp &warp, const Instruction &instruction, unsigned which, uint32_t mask,
+                    uint64_t *addresses);
+
 /// What a finding says of an address: shared, local and parameter addresses are relative to their
 /// window.
 uint64_t addressInSpace(uint64_t address);
@@ -35,11 +41,15 @@ uint64_t addressInSpace(uint64_t address);
 bool locate(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,
             unsigned bytes, AccessKind kind, Location &location);
 
+/// The same without alignment, for any number of bytes.
+bool locateUnaligned(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,
+                     unsigned bytes, AccessKind kind, Location &location);
+
 /// Checks for races and records the access. `value`: what is written, to tell a write of what is
-/// there already.
+/// there already. `agent`: an asynchronous access that the warp issues, see Race.h.
 void checkRace(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,
                unsigned bytes, AccessKind kind, const Location &location,
-               const uint8_t *value = nullptr);
+               const uint8_t *value = nullptr, std::optional<unsigned> agent = std::nullopt);
 
 /// Reads and reports use of a pending cp.async. True if all bytes are defined.
 bool readBytes(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,

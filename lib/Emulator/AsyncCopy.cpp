@@ -102,8 +102,9 @@ static void commitGroup(Warp &warp, const Instruction &, uint32_t mask) {
     warp.committedGroups[lane] += (mask >> lane) & 1;
 }
 
-/// Lets all copies arrive that `arrives` says.
-template <class Predicate> static void complete(Warp &warp, Predicate arrives) {
+/// Lets all copies arrive that `arrives` says, as the warp's writes or as those of `agent`.
+template <class Predicate>
+static void complete(Warp &warp, Predicate arrives, std::optional<unsigned> agent = std::nullopt) {
   Cta &cta = warp.cta;
   size_t kept = 0;
   for (size_t index = 0; index != warp.copies.size(); ++index) {
@@ -122,14 +123,47 @@ template <class Predicate> static void complete(Warp &warp, Predicate arrives) {
     location.cells =
         cta.sharedCells.empty() ? nullptr : cta.sharedCells.data() + copy.destination / 4;
     Instruction write = *copy.instruction;
-    checkRace(warp, write, copy.lane, copy.destination, copy.bytes, AccessKind::Write, location);
+    checkRace(warp, write, copy.lane, copy.destination, copy.bytes, AccessKind::Write, location,
+              nullptr, agent);
     std::memcpy(data, copy.data, copy.bytes);
     std::memset(location.state, static_cast<int>(ByteState::Defined), copy.bytes);
   }
   warp.copies.resize(kept);
 }
 
+/// What arrives through an mbarrier has arrived for the warp itself, too, once it waits.
+static void learnHandedOver(Warp &warp) {
+  for (auto [agent, time] : warp.handedOver)
+    warp.cta.clocks.learn(warp.index, agent, time);
+  warp.handedOver.clear();
+}
+
+/// cp.async.mbarrier.arrive: the lanes' copies until now complete on an mbarrier; their bytes are
+/// ordered for those who wait for its phase. Without .noinc the phase expects this arrival on top.
+static void arriveMbarrier(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  uint64_t addresses[warpSize];
+  computeAddresses(warp, instruction, 0, mask, addresses);
+  ClockSet &clocks = warp.cta.clocks;
+  for (unsigned lane = 0; lane != warpSize; ++lane) {
+    if (!((mask >> lane) & 1))
+      continue;
+    Mbarrier *barrier = findMbarrier(warp, instruction, lane, addresses[lane]);
+    if (!barrier)
+      continue;
+    if (!barrier->agent)
+      barrier->agent = clocks.addBarrierAgent();
+    clocks.advance(*barrier->agent);
+    complete(
+        warp, [lane](const PendingCopy &copy) { return copy.lane == lane; }, barrier->agent);
+    clocks.arriveAgent(barrier->arrivals, *barrier->agent);
+    warp.handedOver.push_back({*barrier->agent, clocks.timeOf(*barrier->agent)});
+    if (instruction.option)
+      arriveOn(warp, instruction, lane, addresses[lane], *barrier, 1);
+  }
+}
+
 static void waitGroup(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  learnHandedOver(warp);
   uint64_t pending = static_cast<uint64_t>(instruction.immediate);
   complete(warp, [&](const PendingCopy &copy) {
     return ((mask >> copy.lane) & 1) && copy.group != uncommitted &&
@@ -137,6 +171,7 @@ static void waitGroup(Warp &warp, const Instruction &instruction, uint32_t mask)
   });
 }
 static void waitAll(Warp &warp, const Instruction &, uint32_t mask) {
+  learnHandedOver(warp);
   complete(warp, [&](const PendingCopy &copy) { return (mask >> copy.lane) & 1; });
 }
 
@@ -174,6 +209,14 @@ llvm::ArrayRef<Form> ptq::emulator::asyncForms() {
        [](Match &m) { m.set(waitGroup); }},
       {"cp .async .wait_all", "", "Asynchronous Copy: cp.async.wait_all",
        [](Match &m) { m.set(waitAll); }},
+      {"cp .async .mbarrier .arrive ?.noinc ?.shared|.shared::cta .b64", "mem",
+       "Parallel Synchronization: cp.async.mbarrier.arrive",
+       [](Match &m) {
+         m.instruction->space = spaceOfMatch(m);
+         m.instruction->ordering = Ordering::Relaxed;
+         m.instruction->option = m.has(".noinc");
+         m.set(arriveMbarrier);
+       }},
       {"createpolicy .fractional "
        ".L2::evict_last|.L2::evict_normal|.L2::evict_first|.L2::evict_unchanged "
        "?.L2::evict_first|.L2::evict_unchanged .b64",

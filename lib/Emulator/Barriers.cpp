@@ -48,6 +48,12 @@ static void fence(Warp &warp, const Instruction &instruction, uint32_t mask) {
 }
 static void bindFence(Match &match) { match.set(fence); }
 
+/// fence.proxy.async: between accesses by the async proxy (bulk copies, wgmma) and all others.
+static void fenceProxy(Warp &warp, const Instruction &, uint32_t) {
+  warp.cta.clocks.fenceProxy(warp.index);
+}
+static void nothing(Warp &, const Instruction &, uint32_t) {}
+
 #define BAR "Barriers: bar, barrier"
 #define FENCE "Barriers: membar, fence"
 llvm::ArrayRef<Form> ptq::emulator::barrierForms() {
@@ -63,8 +69,11 @@ llvm::ArrayRef<Form> ptq::emulator::barrierForms() {
        bindReduction<false>},
       {"membar .cta|.gl|.sys", "", FENCE, bindFence},
       {"fence ?.sc|.acq_rel|.acquire|.release .cta|.cluster|.gpu|.sys", "", FENCE, bindFence},
-      {"fence .proxy .async ?.global|.shared::cta", "", FENCE, bindFence},
+      {"fence .proxy .async ?.global|.shared::cta|.shared::cluster", "", FENCE,
+       [](Match &m) { m.set(fenceProxy); }},
       {"fence .proxy .alias", "", FENCE, bindFence},
+      // mbarrier objects are not of memory here; what orders them is the barrier that follows.
+      {"fence .mbarrier_init .release .cluster", "", FENCE, [](Match &m) { m.set(nothing); }},
   };
   return forms;
 }

@@ -24,6 +24,13 @@ bool checkMembers(Warp &warp, const Instruction &instruction, uint32_t mask, uin
 /// An .aligned instruction: every lane that has not exited executes it.
 bool checkAligned(Warp &warp, const Instruction &instruction, uint32_t mask);
 
+/// The mbarrier object at a generic address; null, and a finding, where there is none.
+/// `instruction` has a strong ordering.
+Mbarrier *findMbarrier(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address);
+/// Takes `count` from the arrivals that the phase waits for.
+void arriveOn(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,
+              Mbarrier &barrier, uint32_t count);
+
 } // namespace ptq::emulator
 
 #endif // PTQ_LIB_EMULATOR_BINDINGS_H

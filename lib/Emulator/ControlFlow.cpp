@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "ControlFlow.h"
-#include "InstructionTable.h"
-#include "Machine.h"
+#include "Bindings.h"
 
 using namespace ptq::emulator;
 
@@ -48,6 +47,16 @@ static void trap(Warp &warp, const Instruction &instruction, uint32_t mask) {
 }
 static void nothing(Warp &, const Instruction &, uint32_t) {}
 
+static void setRegisters(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  checkAligned(warp, instruction, mask);
+}
+static void bindSetRegisters(Match &match) {
+  const auto &operands = match.statement->operands;
+  uint64_t count = operands.size() == 1 ? operands[0].value : 0;
+  if (count >= 24 && count <= 256 && count % 8 == 0)
+    match.set(setRegisters);
+}
+
 Handler ptq::emulator::enterBlockHandler() { return enterBlock; }
 Handler ptq::emulator::exitHandler(bool ofKernel) { return ofKernel ? exitLanes : leave; }
 Handler ptq::emulator::trapHandler() { return trap; }
@@ -71,7 +80,7 @@ llvm::ArrayRef<Form> ptq::emulator::controlForms() {
       {"nanosleep .u32", "u32", "Miscellaneous: nanosleep", [](Match &m) { m.set(nothing); }},
       {"pmevent ?.mask", "imm", "Miscellaneous: pmevent", [](Match &m) { m.set(nothing); }},
       {"setmaxnreg .inc|.dec .sync .aligned .u32", "imm", "Miscellaneous: setmaxnreg",
-       [](Match &m) { m.set(nothing); }},
+       bindSetRegisters},
       {"griddepcontrol .launch_dependents|.wait", "", "Control Flow: griddepcontrol",
        [](Match &m) { m.set(nothing); }},
   };

@@ -8,6 +8,9 @@ using namespace ptq::emulator;
 
 /// Instructions that a warp executes in its turn.
 static constexpr uint64_t warpSlice = 1024;
+/// Turns of all warps in which each only finds that it has to wait, before that is a deadlock.
+/// Loops that give up by themselves are shorter.
+static constexpr unsigned maxFruitlessTurns = 1000;
 
 static unsigned warpCount(const Machine &machine) {
   return static_cast<unsigned>((machine.block.count() + warpSize - 1) / warpSize);
@@ -15,8 +18,8 @@ static unsigned warpCount(const Machine &machine) {
 
 Cta::Cta(Machine &machine, uint64_t index, Tally &tally)
     : machine(machine), index(index), tally(tally),
-      clocks(static_cast<uint32_t>(index), warpCount(machine)), runningWarps(warpCount(machine)),
-      random(machine.options.seed * 0x9e3779b97f4a7c15 + index) {
+      clocks(static_cast<uint32_t>(index), warpCount(machine), machine.program.usesAsyncProxy),
+      runningWarps(warpCount(machine)), random(machine.options.seed * 0x9e3779b97f4a7c15 + index) {
   id.x = index % machine.grid.x;
   id.y = index / machine.grid.x % machine.grid.y;
   id.z = index / machine.grid.x / machine.grid.y;
@@ -64,19 +67,31 @@ void Cta::report(Check check, const Instruction &instruction, const Warp *warp, 
 
 uint64_t Cta::run(uint64_t budget) {
   uint64_t spent = 0;
+  unsigned fruitless = 0;
   while (spent < budget && runningWarps && !machine.isAborted()) {
     if (machine.options.seed)
       std::shuffle(order.begin(), order.end(), random);
-    bool any = false;
+    bool any = false, stuck = true;
+    uint64_t before = progress;
     for (unsigned index : order) {
       Warp &warp = *warps[index];
       if (warp.status != Warp::Status::Ready)
         continue;
       any = true;
+      warp.stalled = {};
       spent += warp.run(warpSlice);
+      stuck &= warp.stalled.instruction != nullptr;
     }
-    if (any || !runningWarps)
+    if (!runningWarps)
+      break;
+    fruitless = stuck && progress == before ? fruitless + 1 : 0;
+    if (any && fruitless < maxFruitlessTurns)
       continue;
+    for (const auto &warp : warps)
+      if (warp->status == Warp::Status::Ready)
+        report(Check::Deadlock, *warp->stalled.instruction, warp.get(),
+               __builtin_ctz(warp->activeLanes()), warp->stalled.address,
+               "warp " + llvm::Twine(warp->index) + " waits for " + warp->stalled.reason);
     // Every warp that has not exited waits at a barrier that none is left to complete.
     for (const auto &warp : warps)
       if (warp->status == Warp::Status::AtBarrier)
@@ -96,9 +111,16 @@ uint32_t Cta::liveThreads() const {
 }
 
 void Cta::warpExited(Warp &warp) {
+  for (const Warp::BulkStore &store : warp.bulkStores)
+    if (!store.wasRead)
+      report(Check::Races, *store.instruction, &warp, store.lane, 0,
+             "the warp exits while this copy may still read shared memory: "
+             "cp.async.bulk.wait_group is missing");
   warp.status = Warp::Status::Exited;
   warp.stop();
   --runningWarps;
+  ++progress;
+  checkCluster();
   for (Barrier &barrier : barriers)
     if (!barrier.waiting.empty())
       checkComplete(barrier);
@@ -145,7 +167,7 @@ void Cta::checkComplete(Barrier &barrier) {
 }
 
 void Cta::complete(Barrier &barrier) {
-  machine.noteProgress();
+  noteProgress();
   clocks.complete(barrier.meeting, barrier.waiting);
   for (auto &[warp, mask] : barrier.reductions) {
     const Instruction &instruction = *warp->waiting;
@@ -165,4 +187,40 @@ void Cta::complete(Barrier &barrier) {
     warp->define(destination, mask);
   }
   barrier = Barrier();
+}
+
+void Cta::checkPhase(Mbarrier &barrier) {
+  noteProgress();
+  if (barrier.pending || barrier.transactions)
+    return;
+  ++barrier.phase;
+  barrier.pending = barrier.expected;
+  barrier.completed = std::move(barrier.arrivals);
+  barrier.arrivals = {};
+}
+
+void Cta::arriveCluster(Warp &warp, bool release) {
+  warp.clusterPhase = cluster.phase + 1;
+  if (release)
+    clocks.arrive(cluster.arrivals, warp.index);
+  cluster.arrived += warpSize;
+  checkCluster();
+}
+
+void Cta::checkCluster() {
+  if (!cluster.arrived || cluster.arrived < liveThreads())
+    return;
+  cluster.arrived = 0;
+  ++cluster.phase;
+  cluster.completed = std::move(cluster.arrivals);
+  cluster.arrivals = {};
+  noteProgress();
+}
+
+bool Cta::hasClusterCompleted(const Warp &warp) const { return cluster.phase >= warp.clusterPhase; }
+
+void Cta::acquireCluster(Warp &warp) {
+  clocks.complete(cluster.completed, {warp.index});
+  warp.clusterPhase = 0;
+  ++tally.barriers;
 }

@@ -45,6 +45,11 @@ struct Driver {
   CUresult (*cuLaunchKernel)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
                              unsigned, void *, void **, void **);
   CUresult (*cuGetErrorString)(CUresult, const char **);
+  /// Null before CUDA 12. Types, rank, address, sizes, strides, box, steps, then the modes:
+  /// interleave, swizzle, promotion, fill.
+  CUresult (*cuTensorMapEncodeTiled)(void *, uint32_t, uint32_t, void *, const uint64_t *,
+                                     const uint64_t *, const uint32_t *, const uint32_t *, int, int,
+                                     int, int);
 
   Error open();
   Error check(CUresult result, const llvm::Twine &what) const;
@@ -80,6 +85,8 @@ Error Driver::open() {
   for (const auto &[name, target] : symbols)
     if (!(*target = dlsym(library, name)))
       return llvm::createStringError("the CUDA driver is too old: it has no " + llvm::Twine(name));
+  cuTensorMapEncodeTiled =
+      reinterpret_cast<decltype(cuTensorMapEncodeTiled)>(dlsym(library, "cuTensorMapEncodeTiled"));
   return Error::success();
 }
 
@@ -157,6 +164,7 @@ public:
     return bytes ? driver.check(driver.cuMemsetD8(address, value, bytes), "filling a buffer")
                  : Error::success();
   }
+  llvm::Expected<std::vector<char>> encodeTensorMap(const TensorMap &map) override;
   llvm::Expected<LaunchResult> launch(Module &module, StringRef kernel, const LaunchConfig &config,
                                       llvm::ArrayRef<std::vector<char>> arguments) override;
 
@@ -200,6 +208,22 @@ llvm::Expected<std::unique_ptr<Module>> CudaDevice::load(StringRef ptx, StringRe
   if (Error error = driver.check(result, "loading '" + name + "'"))
     return llvm::joinErrors(std::move(error), llvm::createStringError(log.c_str()));
   return std::move(module);
+}
+
+llvm::Expected<std::vector<char>> CudaDevice::encodeTensorMap(const TensorMap &map) {
+  if (Error error = checkTensorMap(map))
+    return std::move(error);
+  if (!driver.cuTensorMapEncodeTiled)
+    return llvm::createStringError(
+        "the CUDA driver is too old for tensor maps: it has no cuTensorMapEncodeTiled");
+  alignas(64) char bytes[128];
+  CUresult result = driver.cuTensorMapEncodeTiled(
+      bytes, static_cast<uint32_t>(map.element), map.rank, reinterpret_cast<void *>(map.address),
+      map.size.data(), map.stride.data(), map.box.data(), map.step.data(), 0,
+      static_cast<int>(map.swizzle), static_cast<int>(map.promotion), 0);
+  if (Error error = driver.check(result, "encoding a tensor map"))
+    return std::move(error);
+  return std::vector<char>(bytes, bytes + sizeof(bytes));
 }
 
 llvm::Expected<LaunchResult> CudaDevice::launch(Module &module, StringRef kernel,

@@ -181,6 +181,7 @@ Error ProgramDecoder::decodeFunction(Code &code) {
     if (!label.isTable)
       labels.push_back({label.statement, label.name.str()});
   buildControlFlow(code, labels);
+  watchMatrixRegisters(code);
   return Error::success();
 }
 
@@ -189,8 +190,12 @@ void ProgramDecoder::noteSynchronization(const Match &match) {
   StringRef opcode = match.statement->opcode;
   bool global =
       match.instruction->space == Space::Global || match.instruction->space == Space::Generic;
-  if (((opcode == "atom" || opcode == "red") && global) || opcode == "membar" ||
-      opcode == "fence" ||
+  bool asynchronous = match.has(".bulk") || match.has(".mbarrier") || opcode == "wgmma";
+  program.usesAsyncProxy |= asynchronous;
+  // Of fences, those of mbarriers and proxies are not for data that CTAs share.
+  bool fence = opcode == "membar" ||
+               (opcode == "fence" && !match.has(".mbarrier_init") && !match.has(".proxy"));
+  if (((opcode == "atom" || opcode == "red") && global) || fence ||
       (match.instruction->ordering != Ordering::Weak && global &&
        (opcode == "ld" || opcode == "st")))
     program.synchronizesAcrossCtas = true;

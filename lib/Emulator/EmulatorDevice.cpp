@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
+#include "EncodedTensorMap.h"
 #include "Machine.h"
 #include "OperandDecoder.h"
 #include "ptq/Emulator/Device.h"
@@ -66,6 +67,11 @@ public:
   Error write(uint64_t address, llvm::ArrayRef<char> data) override;
   Error read(uint64_t address, llvm::MutableArrayRef<char> data) override;
   Error fill(uint64_t address, uint64_t bytes, uint8_t value) override;
+  llvm::Expected<std::vector<char>> encodeTensorMap(const TensorMap &map) override {
+    if (Error error = checkTensorMap(map))
+      return std::move(error);
+    return encode(map);
+  }
   llvm::Expected<LaunchResult> launch(Module &module, StringRef kernel, const LaunchConfig &config,
                                       llvm::ArrayRef<std::vector<char>> arguments) override;
 

@@ -2,6 +2,7 @@
 
 #include "InstructionTable.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -22,11 +23,15 @@ ArrayRef<FormGroup> ptq::emulator::instructionTable() {
       {"Moves and addresses", moveForms()},
       {"Atomics and reductions", atomicForms()},
       {"Asynchronous copies", asyncForms()},
+      {"Bulk copies", bulkForms()},
       {"Warp-level", warpForms()},
       {"Barriers and fences", barrierForms()},
+      {"mbarrier", mbarrierForms()},
+      {"Clusters", clusterForms()},
       {"Matrices", matrixForms()},
       {"Matrices, other types", generalMatrixForms()},
       {"Matrices, moved", matrixMoveForms()},
+      {"Warpgroup matrices", wgmmaForms()},
       {"Control flow", controlForms()},
   };
   return groups;
@@ -95,6 +100,86 @@ static bool matchSteps(const Pattern &pattern, ArrayRef<Modifier> modifiers, siz
   return current.optional && matchSteps(pattern, modifiers, step + 1, at, farthest);
 }
 
+/// ".f16x2", ".e4m3x2", ".s4", …
+static bool isTypeName(StringRef word) {
+  word = word.drop_front();
+  StringRef letters = word.take_while([](char c) { return c >= 'a' && c <= 'z'; });
+  return llvm::is_contained({"b", "s", "u", "f", "bf", "tf", "e", "ue"}, letters) &&
+         word.size() > letters.size() && llvm::isDigit(word[letters.size()]);
+}
+static bool isLayout(StringRef word) { return word == ".row" || word == ".col"; }
+static bool isSpace(StringRef word) {
+  return word == ".global" || word == ".shared" || word.starts_with(".shared::");
+}
+static bool isPriority(StringRef word) { return word.starts_with(".L2::evict"); }
+
+/// Whether a modifier is part of the instruction's name: it stays at its place.
+static bool isOfName(StringRef opcode, StringRef word) {
+  if (opcode == "shf" ||
+      llvm::is_contained({".to", ".pack", ".async", ".bulk", ".fractional", ".range"}, word))
+    return true;
+  if (opcode == "mbarrier")
+    return llvm::is_contained({".init", ".inval", ".arrive", ".arrive_drop", ".expect_tx",
+                               ".complete_tx", ".test_wait", ".try_wait", ".pending_count",
+                               ".parity"},
+                              word);
+  if (opcode == "wgmma")
+    return llvm::is_contained({".mma_async", ".fence", ".commit_group", ".wait_group"}, word);
+  if (opcode == "cp" && (word == ".mbarrier" || word == ".arrive"))
+    return true;
+  if (opcode == "setmaxnreg")
+    return word == ".inc" || word == ".dec";
+  if (opcode == "bar" || opcode == "barrier")
+    return llvm::is_contained({".cta", ".red", ".arrive", ".warp", ".cluster"}, word);
+  return llvm::is_contained({".lo", ".hi", ".wide"}, word) &&
+         llvm::is_contained({"mul", "mad", "mul24", "mad24", "madc", "dp2a"}, opcode);
+}
+
+/// Matches modifiers that do not stand where the PTX ISA's syntax has them: assemblers take them
+/// all the same, as long as those of a kind (types, layouts) are in their order. Code that is
+/// published makes use of it. Returns the modifiers in the pattern's order.
+static std::optional<llvm::SmallVector<StringRef, 8>>
+matchUnordered(StringRef opcode, const Pattern &pattern, ArrayRef<Modifier> modifiers) {
+  llvm::SmallVector<StringRef, 8> ordered;
+  llvm::SmallVector<bool, 8> used(modifiers.size(), false);
+  for (const Pattern::Step &step : pattern.steps) {
+    size_t at = 0;
+    while (at != modifiers.size() &&
+           (used[at] || !llvm::is_contained(step.choices, modifiers[at].text) ||
+            (isOfName(opcode, modifiers[at].text) && at != ordered.size())))
+      ++at;
+    if (at != modifiers.size()) {
+      used[at] = true;
+      ordered.push_back(modifiers[at].text);
+    } else if (!step.optional) {
+      return std::nullopt;
+    }
+  }
+  if (ordered.size() != modifiers.size())
+    return std::nullopt;
+  for (bool (*isOfAKind)(StringRef) : {isTypeName, isLayout, isSpace, isPriority}) {
+    llvm::SmallVector<StringRef, 8> given;
+    for (const Modifier &modifier : modifiers)
+      if (isOfAKind(modifier.text))
+        given.push_back(modifier.text);
+    if (!llvm::equal(given, llvm::make_filter_range(ordered, isOfAKind)))
+      return std::nullopt;
+  }
+  return ordered;
+}
+
+static Match makeMatch(const Pattern &pattern, const Statement &statement,
+                       llvm::SmallVector<StringRef, 8> modifiers) {
+  Match match;
+  match.form = pattern.form;
+  match.statement = &statement;
+  match.modifiers = std::move(modifiers);
+  for (StringRef modifier : match.modifiers)
+    if (auto type = parseType(modifier))
+      match.types.push_back(*type);
+  return match;
+}
+
 llvm::Expected<Match> ptq::emulator::matchForm(const ParsedModule &module,
                                                const Statement &statement) {
   static const Table table;
@@ -103,19 +188,16 @@ llvm::Expected<Match> ptq::emulator::matchForm(const ParsedModule &module,
     return errorAt(module.file, statement.location,
                    "unknown instruction '" + statement.opcode + "'");
   size_t farthest = 0;
-  for (const Pattern &pattern : patterns) {
-    if (!matchSteps(pattern, statement.modifiers, 0, 0, farthest))
-      continue;
-    Match match;
-    match.form = pattern.form;
-    match.statement = &statement;
-    for (const Modifier &modifier : statement.modifiers) {
-      match.modifiers.push_back(modifier.text);
-      if (auto type = parseType(modifier.text))
-        match.types.push_back(*type);
+  for (const Pattern &pattern : patterns)
+    if (matchSteps(pattern, statement.modifiers, 0, 0, farthest)) {
+      llvm::SmallVector<StringRef, 8> modifiers;
+      for (const Modifier &modifier : statement.modifiers)
+        modifiers.push_back(modifier.text);
+      return makeMatch(pattern, statement, std::move(modifiers));
     }
-    return match;
-  }
+  for (const Pattern &pattern : patterns)
+    if (auto modifiers = matchUnordered(statement.opcode, pattern, statement.modifiers))
+      return makeMatch(pattern, statement, std::move(*modifiers));
   if (farthest == statement.modifiers.size())
     return errorAt(module.file, statement.location,
                    "'" + statement.opcode + "' lacks a modifier or a type");

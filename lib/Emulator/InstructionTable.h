@@ -9,9 +9,11 @@
 //   0, 1, …  the numbered type           w0   that of twice its width
 //   ~0       at least as wide (cvt)      u32  that type
 //   v0       a scalar, or a vector under .v2, .v4     v4:b32  a vector of four
+//   at:S     one of several addresses, in the space S; at:tensor: with coordinates
 //   mem      an address                  imm  a constant (const: as a register)
 //   lbl      a label                     any  whatever mov takes
-//   list, fn, … of call
+//   list, fn, … of call                  sink  `_` only
+//   wd       D of wgmma                  size16  u32, a constant a multiple of 16
 // "=" marks a destination, "=0|p" one that a predicate may follow ("d|p"); "!pred" may be negated;
 // "?" may be missing.
 //
@@ -80,11 +82,15 @@ llvm::ArrayRef<Form> memoryForms();
 llvm::ArrayRef<Form> moveForms();
 llvm::ArrayRef<Form> atomicForms();
 llvm::ArrayRef<Form> asyncForms();
+llvm::ArrayRef<Form> bulkForms();
 llvm::ArrayRef<Form> warpForms();
 llvm::ArrayRef<Form> barrierForms();
+llvm::ArrayRef<Form> mbarrierForms();
+llvm::ArrayRef<Form> clusterForms();
 llvm::ArrayRef<Form> matrixForms();
 llvm::ArrayRef<Form> generalMatrixForms();
 llvm::ArrayRef<Form> matrixMoveForms();
+llvm::ArrayRef<Form> wgmmaForms();
 llvm::ArrayRef<Form> controlForms();
 
 } // namespace ptq::emulator

@@ -78,6 +78,19 @@ private:
   std::atomic<uint64_t> sinceProgress{0};
 };
 
+/// An mbarrier object (PTX ISA, Parallel Synchronization: mbarrier). A phase is complete when all
+/// its arrivals and all bytes that were announced are there.
+struct Mbarrier {
+  uint32_t expected = 0, pending = 0;
+  int64_t transactions = 0;
+  /// Phases completed.
+  uint64_t phase = 0;
+  /// What those know that have arrived in this phase, and did in the last.
+  ClockSet::Meeting arrivals, completed;
+  /// The agent of bulk copies that complete on it.
+  std::optional<unsigned> agent;
+};
+
 /// A cooperative thread array.
 class Cta {
 public:
@@ -108,8 +121,30 @@ public:
   std::vector<uint8_t> shared, sharedState;
   std::vector<ShadowCell> sharedCells;
   std::map<uint64_t, ForeignClocks> released;
+  /// By address in shared memory.
+  std::map<uint32_t, Mbarrier> mbarriers;
+  /// Completes the phase if nothing is missing.
+  void checkPhase(Mbarrier &barrier);
+  /// Something that a waiting warp may wait for has happened.
+  void noteProgress() {
+    ++progress;
+    machine.noteProgress();
+  }
+  /// barrier.cluster of a cluster of one CTA.
+  void arriveCluster(Warp &warp, bool release);
+  bool hasClusterCompleted(const Warp &warp) const;
+  void acquireCluster(Warp &warp);
 
 private:
+  struct ClusterBarrier {
+    uint32_t arrived = 0;
+    uint64_t phase = 0;
+    ClockSet::Meeting arrivals, completed;
+  };
+  void checkCluster();
+  ClusterBarrier cluster;
+  uint64_t progress = 0;
+
   struct Barrier {
     uint32_t arrivedThreads = 0, expected = 0;
     std::vector<unsigned> waiting;

@@ -18,6 +18,7 @@ enum class ByteState : uint8_t {
   Defined,
   Pending,     ///< the destination of a cp.async that has not been waited for
   Unallocated, ///< between variables of shared memory
+  Barrier,     ///< of an mbarrier object
 };
 
 struct FreeDeleter {

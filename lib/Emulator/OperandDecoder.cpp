@@ -197,6 +197,8 @@ Error OperandDecoder::decodeVector(const Operand &operand, unsigned count, Type 
 Error OperandDecoder::decodeMemory(const Operand &operand) {
   if (operand.kind != Operand::Address)
     return fail(operand, "an address in brackets is expected here");
+  if (operand.elements.size() > 1)
+    return fail(operand, "coordinates do not go here");
   int64_t offset = static_cast<int64_t>(operand.value);
   uint32_t slot;
   if (operand.elements.empty()) {
@@ -314,6 +316,56 @@ Error OperandDecoder::decodeOne(StringRef spec, const Operand &operand) {
   bool destination = spec.consume_front("=");
   if (spec == "mem")
     return decodeMemory(operand);
+  // Of several addresses: the space is part of the specification.
+  if (spec.consume_front("at:")) {
+    auto &address = instruction->addresses[instruction->numAddresses++];
+    address.space = spec == "shared"   ? Space::Shared
+                    : spec == "global" ? Space::Global
+                                       : Space::Generic;
+    address.operand = instruction->numOperands;
+    instruction->space = address.space;
+    Operand base = operand;
+    bool tensor = spec == "tensor";
+    if (tensor) {
+      unsigned rank =
+          (*llvm::find_if(match->modifiers,
+                          [](StringRef m) { return m.size() == 3 && m.ends_with("d"); }))[1] -
+          '0';
+      if (operand.kind != Operand::Address || operand.elements.size() != 2)
+        return fail(operand, "[tensor map, {coordinates}] is expected here");
+      base.elements.pop_back();
+      if (Error error = decodeMemory(base))
+        return error;
+      address.wide = instruction->wideAddress;
+      instruction->elements = rank;
+      return decodeVector(operand.elements[1], rank, Type::B32, false, false);
+    }
+    if (Error error = decodeMemory(base))
+      return error;
+    address.offset = instruction->immediate;
+    address.wide = instruction->wideAddress;
+    instruction->space = Space::Generic;
+    return Error::success();
+  }
+  if (spec == "wd") { // D of wgmma: N/2 registers, half as many of packed halves
+    size_t count = instruction->target / (match->type(0) == Type::F16 ? 4 : 2);
+    if (operand.kind != Operand::Vector || operand.elements.size() != count)
+      return fail(operand, "a vector of " + llvm::Twine(count) + " is expected here");
+    instruction->index = code.lists.size();
+    code.lists.emplace_back();
+    for (const Operand &element : operand.elements) {
+      Type type = match->type(0) == Type::F16 ? Type::B32 : match->type(0);
+      if (Error error = decodeValue(element, type, false, true))
+        return error;
+      code.lists.back().push_back(instruction->operands[--instruction->numOperands]);
+    }
+    return Error::success();
+  }
+  if (spec == "size16") {
+    if (operand.kind == Operand::Integer && operand.value % 16)
+      return fail(operand, "a multiple of 16 is expected here");
+    return decodeValue(operand, Type::U32, false, false);
+  }
   // cp.async has two addresses: the destination's offset goes to `target`, its width to the
   // option's bit 0. A size or a predicate sets bit 1, a predicate bit 2.
   if (spec == "amem") {
@@ -336,6 +388,11 @@ Error OperandDecoder::decodeOne(StringRef spec, const Operand &operand) {
     return decodeValue(operand, Type::B64, false, false);
   if (spec == "lbl" || spec == "fn" || spec == "list" || spec == "bytes")
     return Error::success(); // the function's decoder sees to them
+  if (spec == "sink") {
+    if (operand.kind != Operand::Sink)
+      return fail(operand, "'_' is expected here");
+    return add(slots.sink());
+  }
   if (spec == "imm") {
     if (operand.kind != Operand::Integer)
       return fail(operand, "an integer constant is expected here");

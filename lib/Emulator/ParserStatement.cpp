@@ -292,7 +292,7 @@ Error Parser::parseName(Operand &operand) {
   return Error::success();
 }
 
-/// `[reg]`, `[reg+imm]`, `[variable+imm]`, `[imm]`.
+/// `[reg]`, `[reg+imm]`, `[variable+imm]`, `[imm]`, `[reg, {coordinates}]`.
 Error Parser::parseAddress(Operand &operand) {
   if (Error error = advance())
     return error;
@@ -320,6 +320,15 @@ Error Parser::parseAddress(Operand &operand) {
           return error;
       if (Error error = parseConstantExpression(operand.value, 0, 0))
         return error;
+    } else if (token.is(",")) {
+      if (Error error = advance())
+        return error;
+      if (!token.is("{"))
+        return unexpected("'{'");
+      Operand coordinates;
+      if (Error error = parseOperand(coordinates))
+        return error;
+      operand.elements.push_back(std::move(coordinates));
     }
   } else if (Error error = parseConstantExpression(operand.value, 0, 0)) {
     return error;

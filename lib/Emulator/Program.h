@@ -43,6 +43,8 @@ enum class BitFlow : uint8_t {
 
 struct Instruction {
   Handler run = nullptr;
+  /// The handler that `run` calls in its turn, where it only watches.
+  Handler inner = nullptr;
   int32_t guard = -1;
   bool guardNegated = false;
   uint8_t numDestinations = 0, numOperands = 0;
@@ -55,6 +57,14 @@ struct Instruction {
   int64_t immediate = 0;
   /// The address's base register has 64 bits.
   bool wideAddress = true;
+  /// Of instructions with several addresses, in the order of the text.
+  struct {
+    int64_t offset = 0;
+    Space space = Space::Generic;
+    bool wide = true;
+    uint8_t operand = 0;
+  } addresses[3];
+  uint8_t numAddresses = 0;
   /// Memory: bytes of an element, elements.
   uint8_t elementBytes = 4, elements = 1;
   /// Bytes of the registers that may be wider than the type: ld, st, cvt.
@@ -72,7 +82,7 @@ struct Instruction {
   uint32_t option = 0;
   /// Branches: where to, and where the lanes meet again. In instructions, not statements.
   uint32_t target = 0, reconvergence = noReconvergence;
-  /// brx.idx: index into Code::tables. call: index into Code::calls.
+  /// brx.idx: index into Code::tables. call: index into Code::calls. wgmma: into Code::lists.
   uint32_t index = 0;
   uint32_t line = 0;
   uint32_t block = 0;
@@ -156,6 +166,8 @@ struct Code {
   std::vector<Constant> constants;
   std::vector<Call> calls;
   std::vector<std::vector<uint32_t>> tables;
+  /// Slots of more registers than an instruction has operands.
+  std::vector<std::vector<uint32_t>> lists;
   uint32_t numSlots = 0;
   /// Bytes of .local and .param variables in a frame, per lane.
   uint32_t frameBytes = 0;
@@ -183,6 +195,8 @@ struct Program {
   /// It can wait for, or pass data to, another CTA: global atomics, fences, volatile or ordered
   /// accesses. Such CTAs run on one host thread, interleaved.
   bool synchronizesAcrossCtas = false;
+  /// It has operations of the async proxy: bulk copies, wgmma.
+  bool usesAsyncProxy = false;
 };
 
 /// Where the device put the module's .global and .const variables.
@@ -196,6 +210,9 @@ llvm::Expected<std::unique_ptr<Program>> decode(const ParsedModule &module, cons
 /// Splits code into basic blocks and finds each branch's point of reconvergence: the immediate
 /// post-dominator. Called by decode, with branch targets as indices of instructions.
 void buildControlFlow(Code &code, llvm::ArrayRef<std::pair<uint32_t, std::string>> labels);
+
+/// Puts a watch on instructions that use registers of wgmma.
+void watchMatrixRegisters(Code &code);
 
 } // namespace ptq::emulator
 

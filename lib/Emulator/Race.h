@@ -20,26 +20,47 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace ptq::emulator {
 
 constexpr unsigned maxWarps = 32;
 
-/// The shadow of a word. Empty: writer == 0, readers == 0.
+/// What works beside the warps and accesses memory later than the instruction that says so: the
+/// tensor cores (wgmma) of each warpgroup, the bulk copies that warps wait for by groups (reads and
+/// writes are waited for apart), those that complete on an mbarrier. They have no clock: an access
+/// is judged by that of the warp that issued it, and later ones by whether they know that it is
+/// complete. Several warps may share an agent: a race may then be missed.
+enum Agent : unsigned {
+  matrixAgents = maxWarps, // 8
+  bulkReadAgents = 40,     // 4
+  lastReader = 44,
+  bulkWriteAgents = lastReader, // 4
+  barrierAgents = 48,           // as many as there are, at most to 255
+  agentLimit = 256,
+};
+
+/// The shadow of a word. Empty: writer == 0, readers == 0. All zero at first.
 struct ShadowCell {
-  uint32_t writer = 0; // CTA + 1
-  uint32_t writeTime = 0, writeSite = 0;
-  uint32_t reader = 0; // CTA + 1
-  uint32_t readTime = 0, readSite = 0, readers = 0;
-  uint8_t writerWarp = 0;
-  uint8_t writeBytes = 0, readBytes = 0;
-  uint8_t strongWrite : 1, manyReaders : 1;
+  uint32_t writer; // CTA + 1
+  uint32_t writeTime, writeSite;
+  uint32_t reader; // CTA + 1
+  uint32_t readTime, readSite;
+  /// Bits of warps and agents.
+  uint64_t readers : lastReader,
+                     writerWarp : 8,
+                     writeBytes : 4,
+                     readBytes : 4,
+                     strongWrite : 1,
+                     manyReaders : 1;
 };
 
 /// What a warp, or a location, knows of other CTAs' times.
 struct ForeignClocks {
   std::map<uint32_t, std::vector<uint32_t>> times;
+  /// Of one CTA: what is fenced for the async proxy, as ClockSet::fenceProxy has it.
+  std::map<uint32_t, std::vector<uint32_t>> proxied;
   void join(const ForeignClocks &other);
   void join(uint32_t cta, const std::vector<uint32_t> &known);
 };
@@ -47,7 +68,8 @@ struct ForeignClocks {
 /// The clocks of one CTA's warps.
 class ClockSet {
 public:
-  ClockSet(uint32_t cta, unsigned warps);
+  /// `agents`: the kernel has asynchronous operations.
+  ClockSet(uint32_t cta, unsigned warps, bool agents);
 
   uint32_t timeOf(unsigned warp) const { return times[warp]; }
   /// Accesses of this CTA before that time happen before what `warp` does, whichever warp made
@@ -55,12 +77,12 @@ public:
   uint32_t knownTime(unsigned warp) const { return leastClock[warp]; }
   bool happensBefore(uint32_t cta, unsigned other, uint32_t time, unsigned warp) const;
   /// All of `readers` at `time`.
-  bool allBefore(uint32_t cta, uint32_t readers, uint32_t time, unsigned warp) const;
+  bool allBefore(uint32_t cta, uint64_t readers, uint32_t time, unsigned warp) const;
 
   /// A barrier: arrive() takes what each participant knows, complete() gives it to those that
   /// waited.
   struct Meeting {
-    std::vector<uint32_t> known;
+    std::vector<uint32_t> known, proxied;
     ForeignClocks foreign;
   };
   void arrive(Meeting &meeting, unsigned warp);
@@ -70,6 +92,21 @@ public:
   ForeignClocks release(unsigned warp);
   void acquire(unsigned warp, const ForeignClocks &clocks);
 
+  /// A new agent for an mbarrier; shared with others if there are too many.
+  unsigned addBarrierAgent();
+  /// The end of what `agent` did until now, for those who wait for it.
+  uint32_t advance(unsigned agent);
+  void arriveAgent(Meeting &meeting, unsigned agent);
+  /// `warp` has waited for what `agent` did before `time`.
+  void learn(unsigned warp, unsigned agent, uint32_t time);
+
+  /// fence.proxy.async: what `warp` knows of may now be accessed through the async proxy by
+  /// itself and by those who synchronise with it afterwards.
+  void fenceProxy(unsigned warp);
+  bool isFenced(unsigned writer, uint32_t time, unsigned warp) const {
+    return time < proxied[warp][writer];
+  }
+
   /// The warp's state at its last fence, which later strong writes release.
   std::vector<std::unique_ptr<ForeignClocks>> fenced;
 
@@ -77,8 +114,14 @@ private:
   uint32_t now = 1;
   uint32_t cta;
   unsigned warps;
+  void updateLeast(unsigned warp);
+  void activate(unsigned agent);
+
+  /// Of warps, and of agents if there are any.
   std::vector<uint32_t> times;
-  std::vector<std::vector<uint32_t>> clocks;
+  /// By warp: of warps and agents.
+  std::vector<std::vector<uint32_t>> clocks, proxied;
+  std::vector<bool> active;
   std::vector<uint32_t> leastClock;
   std::vector<ForeignClocks> foreign;
 };
@@ -92,6 +135,8 @@ struct RaceAccess {
   bool strong;
   /// CTAs cannot synchronise in this kernel.
   bool independentCtas;
+  /// An asynchronous access, issued by the warp.
+  std::optional<unsigned> agent = std::nullopt;
 };
 
 /// What an access raced with: 0 nothing, else the site of the other access.
@@ -99,6 +144,10 @@ struct RaceResult {
   bool found = false;
   bool withWrite = false;
   uint32_t site = 0, cta = 0;
+  /// The other access was an agent's.
+  bool withAgent = false;
+  /// Ordered, but fence.proxy.async is missing.
+  bool unfenced = false;
 };
 
 /// `bytes`: which of the word's four bytes.

@@ -33,7 +33,9 @@ static std::string describeOperand(StringRef spec, unsigned index) {
   spec.consume_front("=");
   std::string name(1, static_cast<char>(index ? 'a' + index - 1 : 'd'));
   bool second = spec.consume_back("|p"), both = spec.consume_back("|P");
-  if (spec == "mem" || spec == "amem")
+  if (spec == "at:tensor")
+    name = "[" + name + ", {…}]";
+  else if (spec == "mem" || spec == "amem" || spec.starts_with("at:"))
     name = "[" + name + "]";
   else if (spec == "imm" || spec == "const" || spec == "bytes")
     name = "constant";

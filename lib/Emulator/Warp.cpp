@@ -147,6 +147,7 @@ void Warp::selectTop() {
 }
 
 void Warp::popFrame() {
+  llvm::erase_if(matrixOps, [&](const MatrixOp &op) { return op.frame == frames.back().get(); });
   frames.pop_back();
   Frame &frame = *frames.back();
   registers = frame.registers.get();

@@ -53,6 +53,8 @@ struct Frame {
   std::vector<Path> paths;
   /// Where its variables begin in each lane's local memory.
   uint32_t localBase;
+  /// Of registers, slot by slot: what wgmma does with them. Empty until there is one.
+  std::vector<uint8_t> matrixStates;
   /// The call that made it, of the frame below.
   const Call *call = nullptr;
 };
@@ -76,6 +78,17 @@ public:
   uint64_t run(uint64_t budget);
   /// Leaves run() after this instruction.
   void stop() { remaining = 0; }
+  /// It waits for what has not happened yet: others have their turn. If nothing happens that it
+  /// may wait for, that is a deadlock, and `reason` says what it waits for.
+  void stall(const Instruction &instruction, uint64_t address, const char *reason) {
+    stalled = {&instruction, address, reason};
+    stop();
+  }
+  /// As stall(), and executes the instruction again in the next turn.
+  void retry(const Instruction &instruction, const char *reason) {
+    --pc;
+    stall(instruction, 0, reason);
+  }
 
   // Registers.
   uint32_t *slot(uint32_t index) { return registers + size_t(index) * warpSize; }
@@ -142,12 +155,41 @@ public:
   Status status = Status::Ready;
   /// The instruction that it waits at.
   const Instruction *waiting = nullptr;
+  struct Stall {
+    const Instruction *instruction = nullptr;
+    uint64_t address = 0;
+    const char *reason = nullptr;
+  } stalled;
+  /// The phase of barrier.cluster that it has arrived for, plus 1.
+  uint64_t clusterPhase = 0;
   /// Of add.cc, sub.cc and the like.
   uint32_t carry = 0;
 
   // cp.async: copies not yet waited for, and groups committed so far, per lane.
   std::vector<PendingCopy> copies;
   uint32_t committedGroups[warpSize] = {};
+  /// Agents that they were handed over to, and times when these had completed them.
+  std::vector<std::pair<unsigned, uint32_t>> handedOver;
+
+  /// wgmma operations that have not been waited for; `group` is ~0 until it is committed. The times
+  /// of the agent at the end of each group.
+  struct MatrixOp {
+    const Instruction *instruction;
+    Frame *frame;
+    uint32_t group;
+  };
+  std::vector<MatrixOp> matrixOps;
+  std::vector<uint32_t> matrixGroupTimes;
+
+  /// Bulk copies of a bulk group that have not been waited for: the times at which their agents had
+  /// read and written. `group` counts from 0, or is ~0 before it is committed.
+  struct BulkStore {
+    uint32_t lane, group, readTime, writeTime;
+    bool wasRead;
+    const Instruction *instruction;
+  };
+  std::vector<BulkStore> bulkStores;
+  uint32_t committedBulkGroups[warpSize] = {};
 
   /// Local memory, lane by lane, and which of its bytes are defined.
   std::vector<uint8_t> localData, localState;

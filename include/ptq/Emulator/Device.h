@@ -7,6 +7,7 @@
 #define PTQ_EMULATOR_DEVICE_H
 
 #include "ptq/Emulator/Report.h"
+#include "ptq/Emulator/TensorMap.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
@@ -60,6 +61,9 @@ public:
   virtual llvm::Error read(uint64_t address, llvm::MutableArrayRef<char> data) = 0;
   /// Sets every byte.
   virtual llvm::Error fill(uint64_t address, uint64_t bytes, uint8_t value) = 0;
+  /// The 128 bytes that describe a tensor to bulk tensor copies, for this device only. An error if
+  /// the map breaks one of its rules, or the device has no such copies.
+  virtual llvm::Expected<std::vector<char>> encodeTensorMap(const TensorMap &map) = 0;
   /// Runs a kernel to its end. `arguments`: the bytes of each parameter, in order. An error is a
   /// launch that cannot be (no such kernel, wrong sizes, limits) or, on a GPU, one that failed;
   /// findings are no error.

@@ -123,8 +123,8 @@ TEST(Parser, RejectsWhatIsNoPtx) {
 TEST(Parser, NamesLineAndColumn) {
   EXPECT_EQ(loadError(withRegisters("  ld.global.fast.u32 %r1, [%rd1];")),
             "test.ptx:19:12: modifier '.fast' is not supported here by 'ld'");
-  EXPECT_EQ(loadError(withRegisters("wgmma.fence.sync.aligned;")),
-            "test.ptx:19:1: unknown instruction 'wgmma'");
+  EXPECT_EQ(loadError(withRegisters("tcgen05.fence::before_thread_sync;")),
+            "test.ptx:19:1: unknown instruction 'tcgen05'");
   EXPECT_EQ(loadError(withRegisters("add.s32 %r1, %f1, %r2;")),
             "test.ptx:19:14: '%f1' is a .f32 register; the instruction takes .s32");
   EXPECT_EQ(loadError("kernel"), "test.ptx:1:1: expected the directive '.version', not 'kernel'");
