@@ -83,6 +83,10 @@ Error copyRest(const std::string &from, const std::string &to, unsigned depth = 
     if (isReplaced(name))
       continue;
     if (sys::fs::is_directory(source)) {
+      // It could lead back to a folder that it is in.
+      if (sys::fs::is_symlink_file(source))
+        return failure(source, "links to folders are not followed; put the folder in its place, or "
+                               "remove the link");
       if (depth == 16)
         return failure(source, "folders are nested too deep to copy");
       if (std::error_code code = sys::fs::create_directory(target, true, sys::fs::all_all))
@@ -172,8 +176,12 @@ Expected<std::optional<QuantizationConfig>> ModelFolder::quantization() const {
     return std::optional(std::move(*parsed));
   };
   for (StringRef key : {"quantization_config", "compression_config"})
-    if (const json::Object *object = config.getObject(key))
+    if (const json::Value *value = config.get(key); value && value->kind() != json::Value::Null) {
+      const json::Object *object = value->getAsObject();
+      if (!object)
+        return failure(inside(path, "config.json"), "its '" + key + "' is not an object");
       return parse(*object);
+    }
   std::string older = inside(path, "quantize_config.json");
   if (!sys::fs::exists(older))
     return std::nullopt;

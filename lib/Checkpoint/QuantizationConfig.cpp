@@ -4,57 +4,17 @@
 
 #include "ptq/Checkpoint/QuantizationConfig.h"
 
+#include "ConfigValues.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Regex.h"
 
 using namespace llvm;
+using namespace ptq::checkpoint::config;
 
 namespace ptq::checkpoint {
 namespace {
-
-Error failure(const Twine &message) {
-  return createStringError("its quantization_config: " + message);
-}
-
-Error unsupported(StringRef what) {
-  return failure("'" + what +
-                 "' is not supported; the formats that are: compressed-tensors' pack-quantized and "
-                 "int-quantized, gptq, gptq_v2, and awq (GEMM)");
-}
-
-Expected<unsigned> readBits(const json::Object &object, StringRef key) {
-  std::optional<int64_t> bits = object.getInteger(key);
-  if (!bits || *bits < 2 || *bits > 8)
-    return failure("'" + key + "' must be an integer from 2 to 8");
-  return unsigned(*bits);
-}
-
-Expected<int64_t> readGroupSize(const json::Object &object, StringRef key) {
-  std::optional<int64_t> size = object.getInteger(key);
-  if (!size || (*size != -1 && *size <= 0))
-    return failure("'" + key + "' must be a positive integer, or -1 for one group a row");
-  return *size;
-}
-
-/// A boolean that may be absent.
-Expected<bool> readFlag(const json::Object &object, StringRef key, bool absent) {
-  const json::Value *value = object.get(key);
-  if (!value || value->kind() == json::Value::Null)
-    return absent;
-  if (std::optional<bool> flag = value->getAsBoolean())
-    return *flag;
-  return failure("'" + key + "' must be true or false");
-}
-
-std::vector<std::string> readStrings(const json::Object &object, StringRef key) {
-  std::vector<std::string> result;
-  if (const json::Array *array = object.getArray(key))
-    for (const json::Value &value : *array)
-      if (std::optional<StringRef> text = value.getAsString())
-        result.push_back(text->str());
-  return result;
-}
 
 std::string escaped(StringRef name) {
   std::string result;
@@ -67,12 +27,18 @@ std::string escaped(StringRef name) {
 }
 
 Expected<LayerConfig> readCompressedGroup(const json::Object &group) {
-  const json::Object *weights = group.getObject("weights");
+  Expected<const json::Object *> given = readObject(group, "weights");
+  if (!given)
+    return given.takeError();
+  const json::Object *weights = *given;
   if (!weights)
     return failure("a config group has no 'weights'");
   LayerConfig config;
-  if (StringRef type = weights->getString("type").value_or("int"); type != "int")
-    return unsupported(("weights of type " + type).str());
+  Expected<StringRef> type = readText(*weights, "type", "int");
+  if (!type)
+    return type.takeError();
+  if (*type != "int")
+    return unsupported("weights of type " + *type);
   Expected<unsigned> bits = readBits(*weights, "num_bits");
   if (!bits)
     return bits.takeError();
@@ -81,22 +47,28 @@ Expected<LayerConfig> readCompressedGroup(const json::Object &group) {
   if (!symmetric)
     return symmetric.takeError();
   config.weight.symmetric = *symmetric;
-  StringRef strategy = weights->getString("strategy").value_or("channel");
-  if (strategy == "group") {
+  Expected<StringRef> strategy = readText(*weights, "strategy", "channel");
+  if (!strategy)
+    return strategy.takeError();
+  if (*strategy == "group") {
     Expected<int64_t> size = readGroupSize(*weights, "group_size");
     if (!size)
       return size.takeError();
     config.weight.groupSize = *size;
-  } else if (strategy == "tensor") {
+  } else if (*strategy == "tensor") {
     config.perTensor = true;
-  } else if (strategy != "channel") {
-    return unsupported(("strategy " + strategy).str());
+  } else if (*strategy != "channel") {
+    return unsupported("strategy " + *strategy);
   }
-  const json::Object *inputs = group.getObject("input_activations");
+  if (!(given = readObject(group, "input_activations")))
+    return given.takeError();
+  const json::Object *inputs = *given;
   if (!inputs)
     return config;
-  if (StringRef type = inputs->getString("type").value_or("int"); type != "int")
-    return unsupported(("activations of type " + type).str());
+  if (!(type = readText(*inputs, "type", "int")))
+    return type.takeError();
+  if (*type != "int")
+    return unsupported("activations of type " + *type);
   ActivationConfig activation;
   bits = readBits(*inputs, "num_bits");
   if (!bits)
@@ -110,24 +82,32 @@ Expected<LayerConfig> readCompressedGroup(const json::Object &group) {
   if (!dynamic)
     return dynamic.takeError();
   activation.dynamic = *dynamic;
-  strategy = inputs->getString("strategy").value_or("tensor");
-  if (strategy != "token" && strategy != "tensor")
-    return unsupported(("activations with strategy " + strategy).str());
-  activation.perToken = strategy == "token";
+  if (!(strategy = readText(*inputs, "strategy", "tensor")))
+    return strategy.takeError();
+  if (*strategy != "token" && *strategy != "tensor")
+    return unsupported("activations with strategy " + *strategy);
+  activation.perToken = *strategy == "token";
   config.activation = activation;
   return config;
 }
 
 Expected<QuantizationConfig> readCompressed(const json::Object &object) {
   QuantizationConfig config;
-  StringRef format = object.getString("format").value_or("");
-  if (format == "pack-quantized")
+  Expected<StringRef> format = readText(object, "format", "");
+  if (!format)
+    return format.takeError();
+  if (*format == "pack-quantized")
     config.format = QuantizedFormat::PackQuantized;
-  else if (format == "int-quantized")
+  else if (*format == "int-quantized")
     config.format = QuantizedFormat::IntQuantized;
+  else if (format->empty())
+    return failure("it has no 'format'");
   else
-    return unsupported(("compressed-tensors' format " + format).str());
-  const json::Object *groups = object.getObject("config_groups");
+    return unsupported("compressed-tensors' format " + *format);
+  Expected<const json::Object *> given = readObject(object, "config_groups");
+  if (!given)
+    return given.takeError();
+  const json::Object *groups = *given;
   if (!groups || groups->empty())
     return failure("it has no 'config_groups'");
   std::vector<StringRef> names;
@@ -138,25 +118,43 @@ Expected<QuantizationConfig> readCompressed(const json::Object &object) {
     const json::Object *group = groups->getObject(name);
     if (!group)
       return failure("the config group '" + name + "' is not an object");
-    if (std::optional<StringRef> own = group->getString("format"); own && *own != format)
-      return unsupported(("groups of several formats, " + format + " and " + *own).str());
+    Expected<StringRef> own = readText(*group, "format", *format);
+    if (!own)
+      return own.takeError();
+    if (*own != *format)
+      return unsupported("groups of several formats, " + *format + " and " + *own);
     Expected<LayerConfig> layer = readCompressedGroup(*group);
     if (!layer)
       return layer.takeError();
-    config.groups.push_back({*layer, readStrings(*group, "targets")});
+    Expected<std::vector<std::string>> targets = readStrings(*group, "targets");
+    if (!targets)
+      return targets.takeError();
+    for (StringRef target : *targets)
+      if (target.consume_front("re:"))
+        if (Error error = checkPattern(target))
+          return std::move(error);
+    config.groups.push_back({*layer, std::move(*targets)});
   }
-  config.ignored = readStrings(object, "ignore");
+  Expected<std::vector<std::string>> ignored = readStrings(object, "ignore");
+  if (!ignored)
+    return ignored.takeError();
+  config.ignored = std::move(*ignored);
   return config;
 }
 
 Expected<QuantizationConfig> readGptq(const json::Object &object) {
   QuantizationConfig config;
-  StringRef format = object.getString("checkpoint_format").value_or("gptq");
-  if (format != "gptq" && format != "gptq_v2")
-    return unsupported(("gptq's checkpoint_format " + format).str());
-  config.format = format == "gptq" ? QuantizedFormat::Gptq : QuantizedFormat::GptqV2;
-  if (StringRef pack = object.getString("pack_dtype").value_or("int32"); pack != "int32")
-    return unsupported(("gptq's pack_dtype " + pack).str());
+  Expected<StringRef> format = readText(object, "checkpoint_format", "gptq");
+  if (!format)
+    return format.takeError();
+  if (*format != "gptq" && *format != "gptq_v2")
+    return unsupported("gptq's checkpoint_format " + *format);
+  config.format = *format == "gptq" ? QuantizedFormat::Gptq : QuantizedFormat::GptqV2;
+  Expected<StringRef> pack = readText(object, "pack_dtype", "int32");
+  if (!pack)
+    return pack.takeError();
+  if (*pack != "int32")
+    return unsupported("gptq's pack_dtype " + *pack);
   LayerConfig layer;
   Expected<unsigned> bits = readBits(object, "bits");
   if (!bits)
@@ -168,7 +166,10 @@ Expected<QuantizationConfig> readGptq(const json::Object &object) {
   if (!symmetric)
     return symmetric.takeError();
   layer.weight = {*bits, *symmetric, *size};
-  if (const json::Object *dynamic = object.getObject("dynamic")) {
+  Expected<const json::Object *> exceptions = readObject(object, "dynamic");
+  if (!exceptions)
+    return exceptions.takeError();
+  if (const json::Object *dynamic = *exceptions) {
     std::vector<StringRef> patterns;
     for (const auto &entry : *dynamic)
       patterns.push_back(entry.first);
@@ -178,6 +179,8 @@ Expected<QuantizationConfig> readGptq(const json::Object &object) {
       if (regex.consume_front("-:"))
         continue; // Not quantized, which its tensors say.
       regex.consume_front("+:");
+      if (Error error = checkPattern(regex))
+        return std::move(error);
       const json::Object *changes = dynamic->getObject(pattern);
       if (!changes)
         return failure("'dynamic' has no object for '" + pattern + "'");
@@ -205,23 +208,28 @@ Expected<QuantizationConfig> readGptq(const json::Object &object) {
 Expected<QuantizationConfig> readAwq(const json::Object &object) {
   QuantizationConfig config;
   config.format = QuantizedFormat::Awq;
-  std::string version = object.getString("version").value_or("gemm").lower();
-  if (version != "gemm")
-    return unsupported("awq's version " + version);
+  Expected<StringRef> version = readText(object, "version", "gemm");
+  if (!version)
+    return version.takeError();
+  if (!version->equals_insensitive("gemm"))
+    return unsupported("awq's version " + *version);
   const char *bitsKey = object.get("w_bit") ? "w_bit" : "bits";
   const char *sizeKey = object.get("q_group_size") ? "q_group_size" : "group_size";
   Expected<unsigned> bits = readBits(object, bitsKey);
   if (!bits)
     return bits.takeError();
   if (*bits != 4)
-    return unsupported("awq with " + std::to_string(*bits) + " bits");
+    return unsupported("awq with " + Twine(*bits) + " bits");
   Expected<int64_t> size = readGroupSize(object, sizeKey);
   if (!size)
     return size.takeError();
   LayerConfig layer;
   layer.weight = {4, false, *size};
   config.groups.push_back({layer, {"Linear"}});
-  config.ignored = readStrings(object, "modules_to_not_convert");
+  Expected<std::vector<std::string>> ignored = readStrings(object, "modules_to_not_convert");
+  if (!ignored)
+    return ignored.takeError();
+  config.ignored = std::move(*ignored);
   return config;
 }
 
@@ -333,14 +341,18 @@ const LayerConfig *QuantizationConfig::find(StringRef layer) const {
 }
 
 Expected<QuantizationConfig> parseQuantizationConfig(const json::Object &object) {
-  StringRef method = object.getString("quant_method").value_or("");
-  if (method == "compressed-tensors")
+  Expected<StringRef> method = readText(object, "quant_method", "");
+  if (!method)
+    return method.takeError();
+  if (*method == "compressed-tensors")
     return readCompressed(object);
-  if (method == "gptq" || (method.empty() && object.get("desc_act")))
+  if (*method == "gptq" || (method->empty() && object.get("desc_act")))
     return readGptq(object);
-  if (method == "awq")
+  if (*method == "awq")
     return readAwq(object);
-  return unsupported(("quant_method " + method).str());
+  if (method->empty())
+    return failure("it has no 'quant_method'");
+  return unsupported("quant_method " + *method);
 }
 
 Expected<json::Object> toJSON(const QuantizationConfig &config) {

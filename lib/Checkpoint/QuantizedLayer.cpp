@@ -184,6 +184,13 @@ Error setGroups(QuantizedWeight &weight, int64_t groups, const StoredScheme &sch
     return createStringError("it has " + Twine(groups) + " groups, which do not divide the " +
                              Twine(weight.columns) + " input channels");
   int64_t groupSize = weight.columns / groups;
+  int64_t expected =
+      scheme.groupSize > 0 ? std::min(scheme.groupSize, weight.columns) : weight.columns;
+  if (groupSize != expected)
+    return createStringError(
+        "its scales are for groups of " + Twine(groupSize) +
+        " input channels, and the configuration says " +
+        (scheme.groupSize > 0 ? Twine(scheme.groupSize) : Twine("one group a row")));
   bool perGroup = groups > 1 || scheme.groupSize == weight.columns;
   weight.scheme.granularity = perGroup ? Granularity::PerGroup : Granularity::PerChannel;
   weight.scheme.groupSize = perGroup ? groupSize : 0;

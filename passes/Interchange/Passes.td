@@ -18,12 +18,13 @@ def SaveCheckpoint : Pass<"save-checkpoint", "::mlir::ModuleOp"> {
     | format               | holds                                                          |
     |----------------------|----------------------------------------------------------------|
     | `compressed-tensors` | `int-quantized` if all layers have 8-bit weights and integer activations, else `pack-quantized` |
-    | `gptq`, `gptq_v2`    | weights of 2, 3, 4 or 8 bits; the first cannot hold zero points of 0 |
+    | `gptq`, `gptq_v2`    | weights of 2, 3, 4 or 8 bits; the first cannot hold zero points of 0, and GPTQModel refuses zero points in it that it did not write: with zero points, use the second |
     | `awq`                | 4-bit weights of one scheme, groups of consecutive channels    |
 
     Integers are never changed: what a format cannot hold is an error that says why. Scales are rounded to
     `scale-type`: by default f16 for gptq and awq, for compressed-tensors the model's own type. A remark reports the largest
-    relative change; with `lossless` a change is an error.
+    relative change; with `lossless` a change is an error. Rounded with `--rtn=scale-type=f16` (or `--gptq`), scales are 16-bit
+    already, and what is saved is what was evaluated.
 
     The folder is written aside and renamed: it is there whole or not at all. It must not exist, or be empty.
   }];

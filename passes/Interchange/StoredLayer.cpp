@@ -97,6 +97,9 @@ static Error readInteger(IntegerLinearOp op, StoredLayer &layer) {
   if (op.getXOutliers())
     return createStringError("some of its columns stay in floats (--llm-int8), which no format "
                              "here holds; save it with --save-parameters");
+  if (op.getWeight().getDefiningOp<ExpandGroupsOp>())
+    return createStringError("its weight is in progressive groups, which no format here holds; "
+                             "save it with --save-parameters");
   if (Error error = readCodes(op.getWeight(), op.getWeightScheme(), op.getOutFeatures(),
                               op.getInFeatures(), layer.weight))
     return error;
