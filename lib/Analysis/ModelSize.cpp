@@ -89,7 +89,11 @@ QuantizedSize ptq::quantizedSize(Operation *root) {
                {layer.getWeight(), layer.getScales(), layer.getZeroPoints(), layer.getGroupIndex(),
                 layer.getRowOffsets(), layer.getColumns(), layer.getValues()});
     else if (auto layer = dyn_cast<IntegerLinearOp>(op)) {
-      addLayer(size, layer, layer.getY().getType(), {layer.getWeight(), layer.getWeightScales()});
+      SmallVector<Value> parameters{layer.getWeight(), layer.getWeightScales()};
+      if (auto expand = layer.getWeight().getDefiningOp<ExpandGroupsOp>())
+        parameters = {expand.getCodes(), expand.getScales(), expand.getZeroPoints(),
+                      layer.getWeightScales()};
+      addLayer(size, layer, layer.getY().getType(), parameters);
       addOutliers(size, layer);
     } else if (auto layer = dyn_cast<LinearOp>(op);
                layer && layer.getWeight().getDefiningOp<LookupDequantizeOp>()) {

@@ -60,6 +60,8 @@ NodePtr makeIntegerNode(mlir::Operation *op, ValueTable &values);
 NodePtr makeColumnNode(mlir::Operation *op, ValueTable &values);
 /// ptq.lookup_dequantize:
 NodePtr makeLookupNode(mlir::Operation *op, ValueTable &values);
+/// ptq.expand_groups:
+NodePtr makeExpandGroupsNode(mlir::Operation *op, ValueTable &values);
 
 } // namespace ptq::execution
 

@@ -41,6 +41,8 @@ static NodePtr makeNode(Operation *op, ValueTable &values) {
     return node;
   if (NodePtr node = makeLookupNode(op, values))
     return node;
+  if (NodePtr node = makeExpandGroupsNode(op, values))
+    return node;
   if (NodePtr node = makeSoftmaxNode(op, values))
     return node;
   if (NodePtr node = makeRuntimeCallNode(op, values))

@@ -39,6 +39,7 @@ int64_t chunkRowsOf(int64_t rows) {
 /// The buffers of one chunk, [columns][lanes] each.
 struct Workspace {
   std::unique_ptr<float[]> values, t, scales, zeroPoints, clip, scratch;
+  std::vector<float> channelScales; ///< [lanes]; empty unless groups are progressive.
   std::unique_ptr<int8_t[]> codes;
   std::unique_ptr<uint8_t[]> outliers;
   std::unique_ptr<float[]> kept;
@@ -84,6 +85,7 @@ private:
   std::vector<int32_t> positions;     // the inverse of the factor's permutation
   std::vector<int32_t> groupColumns;  // static groups: positions, group after group
   std::vector<int32_t> originalGroup; // [groups]: where a group's scales go
+  std::vector<float> channelScales;   // [rows]; empty unless groups are progressive
 };
 
 GptqRun::GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
@@ -97,6 +99,8 @@ GptqRun::GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &sc
   for (int64_t p = 0; p < w.columns; ++p)
     positions[factor.permutation[p]] = static_cast<int32_t>(p);
   rowLosses.resize(w.rows, 0.0);
+  if (scheme.progressive)
+    channelScales = progressiveChannelScales(w);
   bool perTensor = scheme.granularity == Granularity::PerTensor;
   result.sparse = std::move(outliers);
   if (perTensor && result.sparse.empty())
@@ -163,6 +167,8 @@ void GptqRun::run() {
     std::lock_guard<std::mutex> lock(mutex);
     idle.push_back(std::move(space));
   });
+  if (scheme.progressive)
+    result.progressive = splitScales(result, channelScales);
 }
 
 void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
@@ -170,6 +176,10 @@ void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
   loadLanes(w.rowRange(first, last), positions, factor.dead, space.values.get(), lanes);
   loadClip(first, rows, lanes, space);
   loadOutliers(first, rows, lanes, space);
+  if (scheme.progressive) {
+    space.channelScales.assign(lanes, 1.0f);
+    std::copy_n(channelScales.begin() + first, rows, space.channelScales.begin());
+  }
   if (!schedule.live)
     computeStaticScales(lanes, space);
   for (const Block &block : schedule.blocks) {
@@ -183,6 +193,7 @@ void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
       tile.scales = space.scales.get() + lane;
       tile.zeroPoints = space.zeroPoints.get() + lane;
       tile.clip = space.clip ? space.clip.get() + lane : nullptr;
+      tile.channelScales = scheme.progressive ? space.channelScales.data() + lane : nullptr;
       tile.outliers = space.outliers ? space.outliers.get() + block.begin * lanes + lane : nullptr;
       tile.kept = space.kept ? space.kept.get() + block.begin * lanes + lane : nullptr;
       tile.keptType = result.sparse.type;
@@ -237,7 +248,8 @@ void GptqRun::computeStaticScales(int64_t lanes, Workspace &space) {
       computeTileParameters(space.scratch.get(), size, tileRows, scheme,
                             space.scales.get() + g * lanes + lane,
                             space.zeroPoints.get() + g * lanes + lane,
-                            space.clip ? space.clip.get() + g * lanes + lane : nullptr);
+                            space.clip ? space.clip.get() + g * lanes + lane : nullptr,
+                            scheme.progressive ? space.channelScales.data() + lane : nullptr);
     }
 }
 

@@ -203,7 +203,8 @@ void takeScales(const GptqSchedule &schedule, const ScaleStep &step, int64_t at,
     computeTileParameters(live + (group * schedule.groupSize - step.at) * tileRows,
                           schedule.groupSize, tileRows, scheme, tile.scales + group * tile.stride,
                           tile.zeroPoints + group * tile.stride,
-                          tile.clip ? tile.clip + group * tile.stride : nullptr);
+                          tile.clip ? tile.clip + group * tile.stride : nullptr,
+                          tile.channelScales);
 }
 
 /// Rounds the columns of a block, a strip at a time by roundColumns(begin, end).

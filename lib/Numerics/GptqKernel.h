@@ -20,6 +20,8 @@ struct GptqTile {
   float *scales;     ///< [groups][stride]: out for the groups of the block's steps, else in.
   float *zeroPoints; ///< [groups][stride]
   const float *clip; ///< [groups][stride], or null: bounds of the ranges.
+  /// Null, or the tileRows scales of rows that group scales are multiples of.
+  const float *channelScales;
   /// Null, or a nonzero byte for every weight that stays in 16 bits; these become `kept`.
   const uint8_t *outliers;
   float *kept;

@@ -102,12 +102,17 @@ QuantizedWeight roundToNearest(ConstMatrix w, const WeightScheme &scheme,
   result.scales.resize(scaleCount(scheme, w.rows, w.columns), tensor.scale);
   if (!scheme.symmetric)
     result.zeroPoints.resize(result.scales.size(), static_cast<int8_t>(tensor.zeroPoint));
+  std::vector<float> channelScales;
+  if (scheme.progressive)
+    channelScales = progressiveChannelScales(w);
 
   // A tile of rows and a group of columns at a time.
   parallelFor(0, w.rows, rowsPerChunk, [&](int64_t first, int64_t last) {
     std::unique_ptr<float[]> lanes(new float[groupSize * tileRows]);
     std::unique_ptr<int8_t[]> codes(new int8_t[groupSize * tileRows]);
     alignas(64) float scales[tileRows], zeroPoints[tileRows], bounds[tileRows] = {};
+    float channel[tileRows];
+    std::fill_n(channel, tileRows, 1.0f);
     std::fill_n(scales, tileRows, tensor.scale);
     std::fill_n(zeroPoints, tileRows, static_cast<float>(tensor.zeroPoint));
     for (int64_t row = first; row < last; row += tileRows)
@@ -118,8 +123,11 @@ QuantizedWeight roundToNearest(ConstMatrix w, const WeightScheme &scheme,
         if (!perTensor) {
           for (int64_t i = 0; clip.data && i < rows; ++i)
             bounds[i] = clip(row + i, g);
+          for (int64_t i = 0; scheme.progressive && i < rows; ++i)
+            channel[i] = channelScales[row + i];
           computeTileParameters(lanes.get(), groupSize, tileRows, scheme, scales, zeroPoints,
-                                clip.data ? bounds : nullptr);
+                                clip.data ? bounds : nullptr,
+                                scheme.progressive ? channel : nullptr);
           for (int64_t i = 0; i < rows; ++i) {
             result.scales[(row + i) * groups + g] = scales[i];
             if (!scheme.symmetric)
@@ -132,6 +140,8 @@ QuantizedWeight roundToNearest(ConstMatrix w, const WeightScheme &scheme,
         storeCodes(codes.get(), tileRows, {}, to);
       }
   });
+  if (scheme.progressive)
+    result.progressive = splitScales(result, std::move(channelScales));
   return result;
 }
 

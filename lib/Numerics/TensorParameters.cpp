@@ -51,16 +51,20 @@ QuantizationParameters computeTensorParameters(ConstMatrix w, llvm::ArrayRef<uin
   });
   float lo = chunks ? *std::min_element(lows.begin(), lows.end()) : 0.0f;
   float hi = chunks ? *std::max_element(highs.begin(), highs.end()) : 0.0f;
-  QuantizationParameters best =
-      parametersOfRange(lo, hi, scheme.bits, scheme.symmetric, scheme.symmetricRange);
+  auto parameters = [&](float shrink) {
+    QuantizationParameters result = parametersOfRange(lo * shrink, hi * shrink, scheme.bits,
+                                                      scheme.symmetric, scheme.symmetricRange);
+    result.scale = roundScale(result.scale, scheme.scaleType);
+    return result;
+  };
+  QuantizationParameters best = parameters(1.0f);
   if (!scheme.mse)
     return best;
 
   // All candidates in one pass over the rows; losses[chunk][candidate].
   std::vector<QuantizationParameters> candidates;
   for (int i = 0; i < mseCandidates; ++i)
-    candidates.push_back(parametersOfRange(lo * mseShrink(i), hi * mseShrink(i), scheme.bits,
-                                           scheme.symmetric, scheme.symmetricRange));
+    candidates.push_back(parameters(mseShrink(i)));
   std::vector<double> losses(chunks * mseCandidates, 0.0);
   parallelFor(0, w.rows, rowsPerChunk, [&](int64_t first, int64_t last) {
     double *sums = losses.data() + first / rowsPerChunk * mseCandidates;

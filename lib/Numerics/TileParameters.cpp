@@ -5,6 +5,7 @@
 
 #include "TileParameters.h"
 #include "Rounders.h"
+#include "ptq/Numerics/ProgressiveGroups.h"
 #include <cmath>
 
 namespace ptq::numerics {
@@ -115,7 +116,7 @@ void computeTileLosses(const float *values, int64_t count, int64_t stride,
 
 void computeTileParameters(const float *values, int64_t count, int64_t stride,
                            const WeightScheme &scheme, float *scales, float *zeroPoints,
-                           const float *clip) {
+                           const float *clip, const float *channelScales) {
   CodeRange codes(scheme);
   Lanes lo, hi;
   rangeTile(values, count, stride, lo.at, hi.at);
@@ -124,7 +125,14 @@ void computeTileParameters(const float *values, int64_t count, int64_t stride,
       lo.at[l] = lo.at[l] < -clip[l] ? -clip[l] : lo.at[l];
       hi.at[l] = hi.at[l] > clip[l] ? clip[l] : hi.at[l];
     }
-  parametersTile(lo.at, hi.at, 1.0f, codes, scales, zeroPoints);
+  auto computeParameters = [&](float shrink, float *scales, float *zeroPoints) {
+    parametersTile(lo.at, hi.at, shrink, codes, scales, zeroPoints);
+    for (int64_t l = 0; channelScales && l < tileRows; ++l)
+      snapToChannelScale(lo.at[l] * shrink, channelScales[l], scales[l], zeroPoints[l]);
+    for (int64_t l = 0; scheme.scaleType != ScaleType::F32 && l < tileRows; ++l)
+      scales[l] = roundScale(scales[l], scheme.scaleType);
+  };
+  computeParameters(1.0f, scales, zeroPoints);
   if (!scheme.mse)
     return;
   Lanes inverseExtents, best, scale, zeroPoint, loss;
@@ -132,7 +140,7 @@ void computeTileParameters(const float *values, int64_t count, int64_t stride,
     inverseExtents.at[l] = extentFactor(lo.at[l], hi.at[l]);
   computeTileLosses(values, count, stride, scheme, scales, zeroPoints, inverseExtents.at, best.at);
   for (int i = 1; i < mseCandidates; ++i) {
-    parametersTile(lo.at, hi.at, mseShrink(i), codes, scale.at, zeroPoint.at);
+    computeParameters(mseShrink(i), scale.at, zeroPoint.at);
     computeTileLosses(values, count, stride, scheme, scale.at, zeroPoint.at, inverseExtents.at,
                       loss.at);
     for (int64_t l = 0; l < tileRows; ++l)

@@ -13,11 +13,12 @@ namespace ptq::numerics {
 
 /// values[c * stride + lane], c < count, are the group's values of row `lane`. Writes tileRows
 /// scales and zero points (signed; zeros when the scheme is symmetric), as floats. Only bits,
-/// symmetric, symmetricRange and mse of the scheme are read. clip is null or has tileRows values,
-/// which bound the ranges; it is not read with mse.
+/// symmetric, symmetricRange, mse and scaleType of the scheme are read. clip is null or has
+/// tileRows values, which bound the ranges; it is not read with mse. channelScales is null or has
+/// tileRows scales of rows, of which a group's are to be multiples (ProgressiveGroups.h).
 void computeTileParameters(const float *values, int64_t count, int64_t stride,
                            const WeightScheme &scheme, float *scales, float *zeroPoints,
-                           const float *clip = nullptr);
+                           const float *clip = nullptr, const float *channelScales = nullptr);
 
 /// losses[lane] = sum over c of |q(x) - x|^2.4 / extent^2.4 for the lane's scale and zero point.
 /// inverseExtents makes the loss independent of the weights' unit; it must be finite.

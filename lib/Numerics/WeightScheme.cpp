@@ -3,7 +3,10 @@
 // Checks of a WeightScheme against a weight's shape.
 
 #include "ptq/Numerics/WeightScheme.h"
+#include "ptq/Numerics/SparseWeight.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/ErrorHandling.h"
+#include <algorithm>
 #include <string>
 
 namespace ptq::numerics {
@@ -33,6 +36,18 @@ int64_t scaleCount(const WeightScheme &scheme, int64_t rows, int64_t columns) {
   return scheme.granularity == Granularity::PerTensor ? 1 : rows * groupsPerRow(scheme, columns);
 }
 
+float roundScale(float scale, ScaleType type) {
+  switch (type) {
+  case ScaleType::F32:
+    return scale;
+  case ScaleType::F16:
+    return std::max(roundToShort(scale, ShortFloat::F16), 0x1p-24f);
+  case ScaleType::BF16:
+    return std::max(roundToShort(scale, ShortFloat::BF16), 0x1p-133f);
+  }
+  llvm_unreachable("all types handled");
+}
+
 static llvm::Error verifyCodebook(const WeightScheme &scheme) {
   if (scheme.codebook == Codebook::Uniform) {
     if (scheme.doubleQuantization)
@@ -58,6 +73,13 @@ llvm::Error verify(const WeightScheme &scheme, int64_t rows, int64_t columns) {
                                    static_cast<long long>(rows), static_cast<long long>(columns));
   if (llvm::Error error = verifyCodebook(scheme))
     return error;
+  if (scheme.progressive &&
+      (scheme.bits != 4 || scheme.symmetric || scheme.granularity != Granularity::PerGroup ||
+       scheme.codebook != Codebook::Uniform))
+    return llvm::createStringError("progressive groups have integers of 4 bits with zero points");
+  if (scheme.scaleType != ScaleType::F32 && (scheme.progressive || scheme.doubleQuantization))
+    return llvm::createStringError("scales of progressive groups and of double quantization are "
+                                   "integers: they have no 16-bit float type");
   if (scheme.granularity != Granularity::PerGroup)
     return llvm::Error::success();
   if (scheme.groupSize <= 0)

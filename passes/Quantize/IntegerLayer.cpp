@@ -136,6 +136,19 @@ llvm::Expected<Value> IntegerLayers::quantizeAndBack(LinearOp layer, SchemeAttr 
       .getX();
 }
 
+/// The 8-bit integers of a weight in progressive groups.
+static Value expandGroups(OpBuilder &b, LinearOp layer, PackedWeight &weight, Value codes) {
+  Location loc = layer.getLoc();
+  std::string name = layer.getLayerName().str();
+  int64_t groups = numerics::groupsPerRow(weight.scheme, weight.columns);
+  Value scales = createConstant(b, loc, std::move(weight.progressive->groupScales),
+                                {weight.rows, groups}, b.getI8Type(), name + ".weight_group_scale");
+  Value zeroPoints = createConstant(b, loc, std::move(weight.zeroPoints), {weight.rows, groups},
+                                    b.getI8Type(), name + ".weight_zero_point");
+  auto type = RankedTensorType::get({weight.rows, weight.columns}, b.getI8Type());
+  return ExpandGroupsOp::create(b, loc, type, codes, scales, zeroPoints, weight.scheme.bits);
+}
+
 llvm::Expected<IntegerLinearOp> IntegerLayers::replace(const SelectedLayer &selected,
                                                        PackedWeight weight,
                                                        const RoundingRecord &record) {
@@ -174,6 +187,13 @@ llvm::Expected<IntegerLinearOp> IntegerLayers::replace(const SelectedLayer &sele
     bool isShared = keepsWeight || !layer.getWeight().hasOneUse();
     codes = createConstant(b, loc, std::move(weight.codes), {weight.rows, weight.columns},
                            b.getI8Type(), name + (isShared ? ".weight_int8" : ".weight"));
+  }
+  if (weight.progressive) {
+    codes = expandGroups(b, layer, weight, codes);
+    scheme = SchemeAttr::get(b.getContext(), /*bits=*/8, /*symmetric=*/true,
+                             Granularity::PerChannel, /*groupSize=*/0, /*dynamic=*/false);
+    weight.scales = std::move(weight.progressive->channelScales);
+    groups = 1;
   }
   Value scales = createConstant(b, loc, std::move(weight.scales), {scaleRows, groups},
                                 b.getF32Type(), name + ".weight_scale");

@@ -29,7 +29,9 @@ llvm::Error checkActivations(llvm::ArrayRef<SelectedLayer> layers, bool statisti
 class IntegerLayers {
 public:
   /// The new constants are keyed `<layer>.weight` (`.weight_packed` below 8 bits, `.weight_int8` if
-  /// the float weight has other users), `.weight_scale` and `.input_scale`. Errors: those of
+  /// the float weight has other users), `.weight_scale` and `.input_scale`; for progressive groups,
+  /// which ptq.expand_groups makes integers of, also `.weight_group_scale` and `.weight_zero_point`.
+  /// Errors: those of
   /// checkActivations; a weight with a group index.
   llvm::Expected<IntegerLinearOp> replace(const SelectedLayer &selected, PackedWeight weight,
                                           const RoundingRecord &record);

@@ -141,6 +141,27 @@ resolveScheme(LinearOp layer, const RoundingOptions &options, SchemeAttr activat
       scheme.doubleQuantization = options.doubleQuantization;
     }
   }
+  if (options.progressive) {
+    if (!activation)
+      return error("layer '" + layer.getLayerName() +
+                   "' has float activations, but progressive groups are for integer ones: "
+                   "activations=per-token, or progressive=false");
+    if (layer.getOutliersAttr())
+      return error("layer '" + layer.getLayerName() +
+                   "' has outlier columns, beside which there are no progressive groups: "
+                   "progressive=false, or leave the option out");
+    scheme.progressive = true;
+    scheme.bits = options.bits.value_or(4);
+    scheme.symmetric = options.symmetric.value_or(false);
+    if (!options.granularity && !options.groupSize && !layer.getWeightScheme())
+      scheme.granularity = numerics::Granularity::PerGroup;
+  }
+  if (options.scaleType == "f16")
+    scheme.scaleType = numerics::ScaleType::F16;
+  else if (options.scaleType == "bf16")
+    scheme.scaleType = numerics::ScaleType::BF16;
+  else if (options.scaleType != "f32")
+    return error("scale-type is f32, f16 or bf16, not '" + options.scaleType + "'");
   int64_t columns = layer.getInFeatures();
   if (OutliersAttr outliers = layer.getOutliersAttr(); dropsOutliers(outliers))
     columns -= outliers.getColumns().size();
@@ -148,7 +169,7 @@ resolveScheme(LinearOp layer, const RoundingOptions &options, SchemeAttr activat
     return error("layer '" + layer.getLayerName() + "': " + toString(std::move(invalid)));
   if (!activation)
     return scheme;
-  if (!scheme.symmetric)
+  if (!scheme.symmetric && !scheme.progressive)
     return error("layer '" + layer.getLayerName() +
                  "' has integer activations, which need a weight without zero points: "
                  "symmetric=true, or activations=none");

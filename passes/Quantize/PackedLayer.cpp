@@ -13,7 +13,8 @@ PackedWeight::PackedWeight(numerics::QuantizedWeight weight, bool bytes)
     : rows(weight.rows), columns(weight.columns), scheme(weight.scheme),
       scales(std::move(weight.scales)), zeroPoints(std::move(weight.zeroPoints)),
       groupIndex(std::move(weight.groupIndex)), sparse(std::move(weight.sparse)),
-      quantizedScales(std::move(weight.quantizedScales)) {
+      quantizedScales(std::move(weight.quantizedScales)),
+      progressive(std::move(weight.progressive)) {
   if (bytes)
     codes = std::move(weight.codes);
   else
@@ -31,6 +32,7 @@ numerics::QuantizedWeight PackedWeight::unpack() const {
   weight.groupIndex = groupIndex;
   weight.sparse = sparse;
   weight.quantizedScales = quantizedScales;
+  weight.progressive = progressive;
   return weight;
 }
 

@@ -23,6 +23,12 @@ defvar RoundingOptions = [
          "none, per-token, per-tensor or per-tensor-static: how activations become 8-bit integers; "
          "per-token-asymmetric, per-tensor-asymmetric: with zero points; per-token-int4: 4-bit ones; the layer's mark "
          "if not given">,
+  Option<"progressive", "progressive", "bool", /*default=*/"false",
+         "With bits=4 and integer activations: a float scale for each row, and small integers as scales and zero points "
+         "of its groups, which expand the codes to 8 bits (QServe)">,
+  Option<"scaleType", "scale-type", "std::string", /*default=*/"\"f32\"",
+         "f32, f16 or bf16: weights are rounded with scales that are representable in this type, so that a checkpoint "
+         "whose format stores 16-bit scales is the model that was evaluated">,
   Option<"embeddings", "embeddings", "unsigned", /*default=*/"0",
          "8 or 4: the bits of the embedding tables, with a scale for each row; 0 leaves them as they are">,
   Option<"fake", "fake", "bool", /*default=*/"false",

@@ -45,11 +45,13 @@ protected:
     options.symmetric = givenValue<bool>(this->symmetric, true);
     options.mse = this->mse;
     options.activations = givenValue<std::string>(this->activations, "");
+    options.progressive = this->progressive;
     options.only = this->only;
     options.skip = this->skip;
     options.type = givenValue<std::string>(this->type, "int");
     options.doubleQuantization = this->doubleQuantization;
     options.markedOnly = this->markedOnly;
+    options.scaleType = this->scaleType;
     return options;
   }
 };

@@ -89,6 +89,38 @@ def PTQ_IntegerLinearOp : PTQ_Op<"integer_linear", [
   let hasCanonicalizeMethod = 1;
 }
 
+def PTQ_ExpandGroupsOp : PTQ_Op<"expand_groups", [
+    AllTypesMatch<["scales", "zero_points"]>]> {
+  let summary = "8-bit integers from packed codes with integer scales and zero points of groups";
+  let description = [{
+    `w[n, k] = (q[n, k] - z[n, k / g])·s[n, k / g]`
+
+    The weight of a `ptq.integer_linear` in progressive groups (QServe, Lin et al., 2024, section 4.1): 4-bit codes in groups that
+    stand for 8-bit integers, so that the products of a whole row are added in integers and one float scale a channel is left.
+    A row of `codes` is packed as in `ptq.weight_only_linear`, `bits` a code; `scales` and `zero_points` are
+    `[rows, columns / g]`, `s` in `[1, 127]`, `z` a code. The result is taken modulo 256; rounding leaves no code for which
+    it is not in `[-128, 127]`.
+
+    Example:
+
+    ```mlir
+    %w = ptq.expand_groups %codes, %scales, %zero_points {bits = 4}
+       : (tensor<1536x72xi32>, tensor<1536x9xi8>, tensor<1536x9xi8>) -> tensor<1536x576xi8>
+    ```
+  }];
+  let arguments = (ins 2DTensorOf<[I32]>:$codes, 2DTensorOf<[I8]>:$scales, 2DTensorOf<[I8]>:$zero_points,
+                       I64Attr:$bits);
+  let results = (outs 2DTensorOf<[I8]>:$y);
+  let assemblyFormat = [{
+    $codes `,` $scales `,` $zero_points attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Columns that share a scale.
+    int64_t getGroupSize() { return getY().getType().getDimSize(1) / getScales().getType().getDimSize(1); }
+  }];
+}
+
 def PTQ_IntegerBatchMatmulOp : PTQ_Op<"integer_batch_matmul", [
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "a batch of products of integer matrices, the right one transposed";

@@ -7,6 +7,7 @@
 
 #include "ptq/Numerics/DoubleQuantization.h"
 #include "ptq/Numerics/Matrix.h"
+#include "ptq/Numerics/ProgressiveGroups.h"
 #include "ptq/Numerics/SparseWeight.h"
 #include "ptq/Numerics/WeightScheme.h"
 #include <optional>
@@ -32,6 +33,8 @@ struct QuantizedWeight {
   /// With WeightScheme::doubleQuantization: what `scales`, which may then be 0 or below, were
   /// dequantized from.
   std::optional<QuantizedScales> quantizedScales;
+  /// With WeightScheme::progressive: what `scales` are products of.
+  std::optional<ProgressiveScales> progressive;
   /// Single weights that are kept beside the codes; the weight is the sum of both.
   SparseWeight sparse;
 

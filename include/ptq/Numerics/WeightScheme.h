@@ -27,6 +27,10 @@ enum class SymmetricRange { Full, Restricted };
 ///            is the absmax of the block; symmetric, not per tensor.
 enum class Codebook { Uniform, NF4 };
 
+/// The type that scales are representable in. Checkpoint formats store 16-bit scales; rounding with
+/// the scale that will be stored loses nothing when it is.
+enum class ScaleType { F32, F16, BF16 };
+
 struct WeightScheme {
   unsigned bits = 4;     ///< 2 to 8.
   bool symmetric = true; ///< false: a zero point for each scale.
@@ -37,6 +41,13 @@ struct WeightScheme {
   Codebook codebook = Codebook::Uniform;
   /// The scales themselves in 8 bits (DoubleQuantization.h). Not with Codebook::Uniform.
   bool doubleQuantization = false;
+
+  /// Group scales that are small integers times a float scale of the row (ProgressiveGroups.h). Only
+  /// with 4 bits, zero points and groups.
+  bool progressive = false;
+
+  /// Not with scales that are quantized themselves (the two above).
+  ScaleType scaleType = ScaleType::F32;
 
   /// Codes are signed: [minCode(), maxCode()] = [-2^(b-1), 2^(b-1) - 1].
   int32_t minCode() const { return -(int32_t(1) << (bits - 1)); }
@@ -50,9 +61,14 @@ int64_t groupsPerRow(const WeightScheme &scheme, int64_t columns);
 /// Scales of a weight of rows x columns: rows * groupsPerRow, or 1 for PerTensor.
 int64_t scaleCount(const WeightScheme &scheme, int64_t rows, int64_t columns);
 
+/// A positive scale in the type, half to even, kept between the type's least and greatest positive
+/// finite values.
+float roundScale(float scale, ScaleType type);
+
 /// An error unless the scheme can quantize a weight of rows x columns: bits out of [2, 8], an empty
 /// weight, a group size that does not divide the width (the message lists the sizes that do), a
-/// codebook with another width, zero points or one scale for the whole tensor.
+/// codebook with another width, zero points or one scale for the whole tensor, a 16-bit scale type
+/// of scales that are quantized themselves.
 llvm::Error verify(const WeightScheme &scheme, int64_t rows, int64_t columns);
 
 } // namespace ptq::numerics

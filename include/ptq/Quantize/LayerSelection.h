@@ -25,11 +25,14 @@ struct RoundingOptions {
   /// "none", "per-token", "per-token-asymmetric", "per-token-int4", "per-tensor",
   /// "per-tensor-asymmetric", "per-tensor-static".
   std::optional<std::string> activations;
+  /// Group scales that are small integers (numerics::WeightScheme::progressive).
+  bool progressive = false;
   std::string only, skip;
   std::optional<std::string> type; ///< "int", "nf4".
   bool doubleQuantization = false; ///< Of the scales of a codebook's type.
   /// Only layers that an earlier pass has marked with a scheme.
   bool markedOnly = false;
+  std::string scaleType = "f32"; ///< "f32", "f16", "bf16": what scales are representable in.
 };
 
 /// On a layer, a reason: it stays in float.

@@ -35,8 +35,9 @@ struct PackedWeight {
   std::vector<float> scales;
   std::vector<int8_t> zeroPoints;
   std::vector<int32_t> groupIndex;
-  numerics::SparseWeight sparse; ///< Weights that stay in 16 bits.
+  numerics::SparseWeight sparse;                            ///< Weights that stay in 16 bits.
   std::optional<numerics::QuantizedScales> quantizedScales; ///< Of `scales`.
+  std::optional<numerics::ProgressiveScales> progressive;   ///< What `scales` are products of.
 
   /// With `bytes` codes are kept as they are, else they are packed.
   explicit PackedWeight(numerics::QuantizedWeight weight, bool bytes = false);
@@ -46,8 +47,8 @@ struct PackedWeight {
 
 /// Replaces the layer; its new constants are keyed `<layer>.weight_packed`, `.weight_scale`,
 /// `.weight_zero_point`, `.weight_g_idx` and, for what stays in 16 bits, `.weight_outlier_offsets`,
-/// `.weight_outlier_columns` and `.weight_outliers`. Attributes that other passes left on the layer stay.
-/// The float weight goes if nothing else reads it.
+/// `.weight_outlier_columns` and `.weight_outliers`. Attributes that other passes left on the layer
+/// stay. The float weight goes if nothing else reads it.
 WeightOnlyLinearOp replaceByPacked(LinearOp layer, PackedWeight weight,
                                    const RoundingRecord &record);
 
