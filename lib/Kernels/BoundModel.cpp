@@ -28,11 +28,20 @@ constexpr double instructionsPerTile = 13, instructionsPerCopy = 4.4;
 constexpr int64_t otherRegisters = 32;
 
 bool weightOnly(const GemmProblem &p) { return p.kind == Kind::WeightOnlyLinear; }
+bool packed(const GemmProblem &p) {
+  return p.kind == Kind::PackedIntegerLinear || p.kind == Kind::Int4Linear;
+}
+/// Instructions that make an mma operand of a word of codes.
+double unpackInstructions(const GemmProblem &p) {
+  return p.kind == Kind::Int4Linear ? 0 : p.groupSize ? 7 : 3;
+}
 
 double weightBytes(const GemmProblem &p) { return double(p.n) * p.k * p.weightBits / 8; }
 
 double parameterBytes(const GemmProblem &p) {
   double scales = p.groupSize ? double(p.n) * p.k / p.groupSize * 2 : double(p.n) * 4;
+  if (packed(p))
+    return double(p.n) * 4 + (p.groupSize ? scales : 0);
   return scales * (p.zeroPoints ? 2 : 1);
 }
 
@@ -40,7 +49,7 @@ double parameterBytes(const GemmProblem &p) {
 double stageBytes(const GemmProblem &p, const GemmTile &t) {
   double bytes =
       double(t.blockM) * t.blockK * p.inputBytes() + double(t.blockN) * t.blockK * p.weightBits / 8;
-  if (weightOnly(p) && p.groupSize)
+  if (p.groupSize && (weightOnly(p) || packed(p)))
     bytes +=
         std::max<double>(1, double(t.blockK) / p.groupSize) * t.blockN * 2 * (p.zeroPoints ? 2 : 1);
   return bytes;
@@ -60,13 +69,25 @@ WarpCounts countWarp(const GemmProblem &p, const GemmTile &t) {
   WarpCounts c{};
   c.mma = steps * blocksM * blocksN;
   c.copies = stageBytes(p, t) / 16 / t.threads();
+  if (packed(p)) {
+    c.loads = steps * (blocksM + blocksN / (p.kind == Kind::Int4Linear ? 2 : 4));
+    c.alu = steps * blocksN * unpackInstructions(p);
+    if (p.groupSize) {
+      double rows = std::max(1.0, double(t.blockK) / p.groupSize);
+      c.loads += rows * blocksN / 4;
+      c.alu += rows * blocksN * 3;
+    }
+    return c;
+  }
   if (!weightOnly(p)) {
     c.loads = steps * (blocksM + blocksN / 2);
     return c;
   }
   // A word of codes: masks and shifts; subtraction and scale in pairs.
   double words = steps * blocksN * p.weightBits / 8, operands = steps * blocksN;
-  c.alu = p.weightBits == 4 ? words * 5 : operands * 2;
+  c.alu = p.weightBits == 4   ? words * 5
+          : p.weightBits == 8 ? operands * 2
+                              : operands * (p.weightBits == 3 ? 8 : 4);
   c.half = operands * (p.groupSize ? 4 : 2);
   c.loads = steps * (blocksM + words / steps / 4);
   if (p.groupSize) {
@@ -82,8 +103,8 @@ WarpCounts countWarp(const GemmProblem &p, const GemmTile &t) {
 } // namespace
 
 double GemmProblem::leastBytes() const {
-  return double(m) * k * inputBytes() + weightBytes(*this) + parameterBytes(*this) +
-         double(m) * n * outputBytes;
+  return batch * (double(m) * k * inputBytes() + weightBytes(*this) + parameterBytes(*this) +
+                  double(m) * n * outputBytes);
 }
 
 double Bound::cycles() const {
@@ -103,7 +124,9 @@ llvm::StringRef Bound::limit() const {
 int64_t ptq::kernels::estimateRegisters(const GemmProblem &p, const GemmTile &t) {
   int64_t sums = t.warpM() * t.warpN() / 32, left = t.warpM() / 16 * 4;
   int64_t right = weightOnly(p) ? t.warpN() / 64 * p.weightBits : t.warpN() / 8 * 2;
-  int64_t parameters = 0;
+  int64_t parameters = packed(p) && p.groupSize ? t.warpN() / 8 * 2 : 0;
+  if (p.kind == Kind::PackedIntegerLinear)
+    right /= 2;
   if (weightOnly(p))
     parameters = t.warpN() / 8 * ((p.groupSize ? 1 : 0) + (p.zeroPoints ? 2 : 0));
   return sums + 2 * (left + right) + parameters + otherRegisters;
@@ -132,7 +155,7 @@ std::optional<Bound> ptq::kernels::bound(const Chip &chip, const GemmProblem &p,
                                chip.threadsPerMultiprocessor / t.threads()});
   if (b.residentBlocks < 1)
     return std::nullopt;
-  b.blocks = llvm::divideCeil(p.m, t.blockM) * llvm::divideCeil(p.n, t.blockN);
+  b.blocks = p.batch * t.blocks(p.m, p.n);
   b.waves = llvm::divideCeil(b.blocks, chip.multiprocessors);
   int64_t tiles = llvm::divideCeil(p.k, t.blockK);
   WarpCounts warp = countWarp(p, t);
@@ -170,7 +193,7 @@ std::optional<Bound> ptq::kernels::bound(const Chip &chip, const GemmProblem &p,
 
 double ptq::kernels::rooflineCycles(const Chip &chip, const GemmProblem &p) {
   double cyclesPerMma = weightOnly(p) ? chip.cyclesMmaF16 : chip.cyclesMmaS8;
-  double products = double(p.m) * p.n * p.k / (16.0 * 8 * p.mmaK());
+  double products = double(p.batch) * p.m * p.n * p.k / (16.0 * 8 * p.mmaK());
   double compute = products * cyclesPerMma / (Chip::subCores * chip.multiprocessors);
   return std::max(compute, p.leastBytes() / (chip.dramGBs / chip.gigahertz));
 }
@@ -187,8 +210,25 @@ llvm::ArrayRef<GemmTile> ptq::kernels::tiles(Kind kind) {
                                         {32, 256, 64, 1, 4, 4},   {32, 64, 64, 1, 1, 4, 4},
                                         {16, 256, 128, 1, 4, 4},  {16, 64, 128, 1, 1, 4, 4},
                                         {16, 64, 64, 1, 1, 4, 4}, {64, 64, 64, 2, 1, 4, 2}};
-  return kind == Kind::IntegerLinear ? llvm::ArrayRef<GemmTile>(integer)
-                                     : llvm::ArrayRef<GemmTile>(weight);
+  static constexpr GemmTile packedWeight[] = {
+      {128, 256, 64, 2, 4, 4}, {128, 256, 64, 2, 4, 3}, {128, 128, 64, 2, 2, 4},
+      {64, 256, 64, 1, 4, 4},  {64, 128, 64, 2, 2, 4},  {64, 64, 128, 2, 2, 4},
+      {32, 128, 128, 1, 4, 4}, {16, 128, 128, 1, 4, 4}, {16, 128, 64, 1, 4, 4}};
+  static constexpr GemmTile int4[] = {{128, 256, 128, 2, 4, 4}, {128, 256, 128, 2, 4, 3},
+                                      {128, 128, 128, 2, 2, 4}, {64, 128, 128, 2, 2, 4},
+                                      {64, 64, 256, 2, 2, 4},   {32, 128, 256, 1, 4, 4},
+                                      {16, 128, 256, 1, 4, 4},  {16, 128, 128, 1, 4, 4}};
+  switch (kind) {
+  case Kind::IntegerLinear:
+    return integer;
+  case Kind::WeightOnlyLinear:
+    return weight;
+  case Kind::PackedIntegerLinear:
+    return packedWeight;
+  case Kind::Int4Linear:
+    return int4;
+  }
+  return {};
 }
 
 std::optional<TileChoice> ptq::kernels::chooseTile(const Chip &chip, const GemmProblem &problem) {

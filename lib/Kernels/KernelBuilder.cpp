@@ -31,6 +31,14 @@ Value KernelBuilder::wideMul(Value a, int64_t b) {
       wide, arith::ConstantOp::create(*this, getI64IntegerAttr(b)).getResult());
 }
 
+Value KernelBuilder::wideMul(Value a, Value b) {
+  auto wide = [&](Value value) -> Value {
+    return value.getType() == getI64Type() ? value
+                                           : createOrFold<arith::ExtSIOp>(getI64Type(), value);
+  };
+  return createOrFold<arith::MulIOp>(wide(a), wide(b));
+}
+
 Value KernelBuilder::less(Value a, Value b) {
   return createOrFold<arith::CmpIOp>(arith::CmpIPredicate::slt, a, b);
 }
@@ -202,13 +210,21 @@ SmallVector<Value, 4> KernelBuilder::loadMatrices(Value shared) {
   return members(result, 4);
 }
 
-SmallVector<Value, 4> KernelBuilder::mmaS8(ValueRange a, ValueRange b, ValueRange c) {
+SmallVector<Value, 4> KernelBuilder::mmaInteger(NVVM::MMATypes element, int64_t depth, ValueRange a,
+                                                ValueRange b, ValueRange c) {
   auto type = LLVM::LLVMStructType::getLiteral(getContext(), SmallVector<Type>(4, getI32Type()));
-  Value d = NVVM::MmaOp::create(*this, type, a, b, c, ArrayRef<int64_t>{16, 8, 32}, std::nullopt,
-                                NVVM::MMAIntOverflow::wrapped,
-                                std::array{NVVM::MMATypes::s8, NVVM::MMATypes::s8},
+  Value d = NVVM::MmaOp::create(*this, type, a, b, c, ArrayRef<int64_t>{16, 8, depth}, std::nullopt,
+                                NVVM::MMAIntOverflow::wrapped, std::array{element, element},
                                 std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
   return members(d, 4);
+}
+
+SmallVector<Value, 4> KernelBuilder::mmaS8(ValueRange a, ValueRange b, ValueRange c) {
+  return mmaInteger(NVVM::MMATypes::s8, 32, a, b, c);
+}
+
+SmallVector<Value, 4> KernelBuilder::mmaS4(ValueRange a, ValueRange b, ValueRange c) {
+  return mmaInteger(NVVM::MMATypes::s4, 64, a, b, c);
 }
 
 SmallVector<Value, 4> KernelBuilder::mmaF16(ValueRange a, ValueRange b, ValueRange c, bool bfloat) {

@@ -36,10 +36,13 @@ public:
   Value bitAnd(Value a, int64_t b) { return createOrFold<mlir::arith::AndIOp>(a, i32(b)); }
   Value bitXor(Value a, Value b) { return createOrFold<mlir::arith::XOrIOp>(a, b); }
   Value bitXor(Value a, int64_t b) { return bitXor(a, i32(b)); }
+  Value shiftLeft(Value a, int64_t b) { return createOrFold<mlir::arith::ShLIOp>(a, i32(b)); }
   Value shiftRight(Value a, int64_t b) { return createOrFold<mlir::arith::ShRUIOp>(a, i32(b)); }
   Value minimum(Value a, Value b) { return createOrFold<mlir::arith::MinSIOp>(a, b); }
   /// The low and high half of a product of i32s, as i64.
   Value wideMul(Value a, int64_t b);
+  /// The same of i32s or i64s.
+  Value wideMul(Value a, Value b);
   Value less(Value a, Value b);
   Value less(Value a, int64_t b) { return less(a, i32(b)); }
   Value equal(Value a, int64_t b);
@@ -97,6 +100,8 @@ public:
   llvm::SmallVector<Value, 4> loadMatrices(Value shared);
   /// d = a·b + c with signed 8-bit a [16,32], b [32,8] and wrapping i32 c, d.
   llvm::SmallVector<Value, 4> mmaS8(mlir::ValueRange a, mlir::ValueRange b, mlir::ValueRange c);
+  /// The same with signed 4-bit a [16,64], b [64,8]; in hardware only where Chip::hasMmaS4.
+  llvm::SmallVector<Value, 4> mmaS4(mlir::ValueRange a, mlir::ValueRange b, mlir::ValueRange c);
   /// d = a·b + c with f16 or bf16 a [16,16], b [16,8] in words and f32 c, d.
   llvm::SmallVector<Value, 4> mmaF16(mlir::ValueRange a, mlir::ValueRange b, mlir::ValueRange c,
                                      bool bfloat);
@@ -108,6 +113,9 @@ public:
   void ifThen(Value condition, llvm::function_ref<void()> body);
 
 private:
+  llvm::SmallVector<Value, 4> mmaInteger(mlir::NVVM::MMATypes type, int64_t depth,
+                                         mlir::ValueRange a, mlir::ValueRange b,
+                                         mlir::ValueRange c);
   Value asPair(Value word, bool bfloat);
   Value asWord(Value pair);
   Value inlineAsm(mlir::TypeRange result, llvm::StringRef text, llvm::StringRef constraints,

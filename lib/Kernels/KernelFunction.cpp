@@ -41,11 +41,17 @@ Value ptq::kernels::dynamicShared(KernelBuilder &k, gpu::GPUModuleOp module) {
 
 TileOrigin ptq::kernels::tileOrigin(KernelBuilder &k, const GemmTile &tile, Value rowCount,
                                     int64_t columnCount) {
+  return tileOrigin(k, tile, k.blockId(), rowCount, k.i32(columnCount));
+}
+
+TileOrigin ptq::kernels::tileOrigin(KernelBuilder &k, const GemmTile &tile, Value number,
+                                    Value rowCount, Value columnCount) {
   constexpr int64_t groupRows = 8;
-  int64_t columnTiles = (columnCount + tile.blockN - 1) / tile.blockN;
+  Value columnTiles = k.div(k.add(columnCount, tile.blockN - 1), tile.blockN);
+  Value groupTiles = k.mul(columnTiles, groupRows);
   Value rowTiles = k.div(k.add(rowCount, tile.blockM - 1), tile.blockM);
-  Value group = k.div(k.blockId(), groupRows * columnTiles);
-  Value within = k.rem(k.blockId(), groupRows * columnTiles);
+  Value group = k.div(number, groupTiles);
+  Value within = k.sub(number, k.mul(group, groupTiles));
   Value firstRow = k.mul(group, groupRows);
   Value height = k.minimum(k.sub(rowTiles, firstRow), k.i32(groupRows));
   Value column = k.div(within, height);

@@ -29,6 +29,9 @@ struct TileOrigin {
   Value row, column;
 };
 TileOrigin tileOrigin(KernelBuilder &k, const GemmTile &tile, Value rowCount, int64_t columnCount);
+/// The same for tile `number` of those of a result whose width is a value too.
+TileOrigin tileOrigin(KernelBuilder &k, const GemmTile &tile, Value number, Value rowCount,
+                      Value columnCount);
 
 } // namespace ptq::kernels
 

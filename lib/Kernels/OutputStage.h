@@ -21,9 +21,10 @@ public:
   /// Bytes of shared memory a warp needs for `columns` results of `type` a row.
   static int64_t bytes(Type type, int64_t columns);
 
-  /// `shared` is the warp's own; `output` [rowCount, width] of `type`.
+  /// `shared` is the warp's own; `output` [rowCount, width] of `type`. dynamicWidth, if given, is
+  /// used instead of `width`; stores are then of an element each.
   OutputStage(KernelBuilder &k, Type type, int64_t columns, Value shared, Value lane, Value output,
-              Value rowCount, int64_t width);
+              Value rowCount, int64_t width, Value dynamicWidth = {});
 
   /// Puts a thread's float32 results at (row, column) and (row, column + 1) of the 16 rows.
   void put(Value row, Value column, Value first, Value second);
@@ -37,6 +38,8 @@ public:
   void writeBlocks(int64_t blocksM, int64_t blocksN, Value firstRow, Value firstColumn,
                    llvm::function_ref<void(Value row)> beginRow,
                    llvm::function_ref<Value(int64_t index, int64_t column)> value);
+  /// The row of a lane's results in half `half` (0, 1) of block row i, not beyond the last.
+  Value laneRow(Value firstRow, int64_t i, int64_t half);
   /// This lane's columns in the order that writeBlocks counts them, none beyond the last.
   llvm::SmallVector<Value> laneColumns(int64_t blocksN, Value firstColumn);
 
@@ -45,7 +48,7 @@ private:
   Type type;
   Value at(Value row, Value byte);
   int64_t columns, elementBytes, width;
-  Value shared, lane, output, rowCount;
+  Value shared, lane, output, rowCount, dynamicWidth;
 };
 
 } // namespace ptq::kernels

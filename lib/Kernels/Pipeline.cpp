@@ -29,7 +29,7 @@ Pipeline::Values Pipeline::run(KernelBuilder &k, Value shared, ValueRange zeros)
   llvm::append_range(carried, current);
   llvm::append_range(carried, Values{k.i32(0), k.i32(ringBytes - stageBytes)});
 
-  Values result = k.loop(k.i32(tiles), carried, [&](Value tile, ValueRange values) {
+  Values result = k.loop(tileCount ? tileCount : k.i32(tiles), carried, [&](Value tile, ValueRange values) {
     Values sums(values.take_front(zeros.size()));
     Values fragments(values.slice(zeros.size(), fragmentCount));
     ValueRange rest = values.drop_front(zeros.size() + fragmentCount);

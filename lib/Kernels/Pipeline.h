@@ -21,6 +21,7 @@ struct Pipeline {
 
   int64_t stages, stageBytes;
   int64_t tiles;
+  Value tileCount; ///< if given, instead of `tiles`
   unsigned steps;
   /// Pointers that go from tile to tile, and by how many bytes.
   Values pointers;

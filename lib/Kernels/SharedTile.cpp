@@ -33,9 +33,12 @@ unsigned ptq::kernels::copyWidth(int64_t pitch, unsigned elementBytes) {
 }
 
 TileCopy::TileCopy(KernelBuilder &k, TileShape tile, int64_t pitch, unsigned elementBytes,
-                   unsigned threads, Value thread, Value matrix, Value firstRow, Value rowCount)
-    : k(k), tile(tile), pitch(pitch), width(copyWidth(pitch, elementBytes)),
-      elementBytes(elementBytes), firstRow(firstRow), rowCount(rowCount) {
+                   unsigned threads, Value thread, Value matrix, Value firstRow, Value rowCount,
+                   Value dynamicPitch)
+    : k(k), tile(tile), pitch(pitch),
+      width(dynamicPitch ? elementBytes : copyWidth(pitch, elementBytes)),
+      elementBytes(elementBytes), firstRow(firstRow), rowCount(rowCount),
+      dynamicPitch(dynamicPitch) {
   auto rowsAtOnce = [&] { return threads / (tile.rowBytes / width); };
   if (rowsAtOnce() % period != 0)
     width = elementBytes;
@@ -45,9 +48,13 @@ TileCopy::TileCopy(KernelBuilder &k, TileShape tile, int64_t pitch, unsigned ele
   passes = llvm::divideCeil(tile.rows, rowsPerPass);
   row = k.div(thread, perRow);
   firstColumn = k.mul(k.rem(thread, perRow), width);
-  Value rowStart = k.wideMul(k.add(firstRow, row), pitch);
+  Value rowStart = rowsBytes(k.add(firstRow, row));
   source = k.offset(k.offset(matrix, rowStart), firstColumn);
   target = tileOffset(k, row, firstColumn, tile.rowBytes);
+}
+
+Value TileCopy::rowsBytes(Value rows) {
+  return dynamicPitch ? k.wideMul(rows, dynamicPitch) : k.wideMul(rows, pitch);
 }
 
 void TileCopy::issue(Value pointer, Value column, Value shared) {
@@ -72,14 +79,14 @@ void TileCopy::issue(Value pointer, Value column, Value shared) {
 void TileCopy::issueElements(Value pointer, Value column, Value shared, Value taking) {
   if (taking)
     return k.ifThen(taking, [&] { issueElements(pointer, column, shared, {}); });
-  Value inColumns = k.less(column, pitch);
+  Value inColumns = k.less(column, dynamicPitch ? dynamicPitch : k.i32(pitch));
   Type type = k.getIntegerType(8 * elementBytes);
   k.loop(k.i32(passes), {}, [&](Value pass, ValueRange) {
     Value rowInTile = k.add(row, k.mul(pass, rowsPerPass));
     Value condition = inColumns;
     if (rowCount)
       condition = k.both(condition, k.less(k.add(firstRow, rowInTile), rowCount));
-    Value from = k.offset(pointer, k.wideMul(k.mul(pass, rowsPerPass), pitch));
+    Value from = k.offset(pointer, rowsBytes(k.mul(pass, rowsPerPass)));
     auto value = scf::IfOp::create(k, type, condition, /*withElseRegion=*/true);
     {
       OpBuilder::InsertionGuard guard(k);

@@ -38,9 +38,10 @@ public:
   /// The matrix's rows are `pitch` bytes, of elements of 1 or 2; the tile begins at row `firstRow`
   /// and, at first, column 0. rowCount is the number of rows of the matrix; null where no tile
   /// reaches beyond it. `matrix` is 16-byte aligned. A row of the tile has at most as many elements
-  /// as there are threads.
+  /// as there are threads. dynamicPitch, if given, is used instead of `pitch`; the copies are then
+  /// of an element each.
   TileCopy(KernelBuilder &k, TileShape tile, int64_t pitch, unsigned elementBytes, unsigned threads,
-           Value thread, Value matrix, Value firstRow, Value rowCount);
+           Value thread, Value matrix, Value firstRow, Value rowCount, Value dynamicPitch = {});
 
   /// Where this thread's part of the first tile begins: in global memory, and the byte in the row.
   Value pointer() const { return source; }
@@ -52,12 +53,14 @@ public:
 
 private:
   void issueElements(Value pointer, Value column, Value shared, Value taking);
+  /// The bytes of so many rows of the matrix, as i64.
+  Value rowsBytes(Value rows);
 
   KernelBuilder &k;
   TileShape tile;
   int64_t pitch, rowsPerPass, passes;
   unsigned width, elementBytes;
-  Value row, firstRow, rowCount, source, firstColumn, target;
+  Value row, firstRow, rowCount, dynamicPitch, source, firstColumn, target;
 };
 
 /// Reads mma fragments, 32 bytes of k at a time, by ldmatrix.

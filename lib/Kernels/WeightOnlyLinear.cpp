@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The W4A16 kernel. Activations go through swizzled tiles and ldmatrix; weights, laid out by
-// WeightLayout, go as they are, and become mma operands in registers:
-//
-//   f16:  (q & 0x000f000f) | 0x6400'6400 is the pair 1024 + u, in one lop3; minus (1032 + z) it is
-//   q − z, exactly.
-//         (q & 0x00f000f0) | 0x6400'6400 is 1024 + 16u; times 1/16 minus (72 + z), in one fma, it
-//         is q − z, exactly. The other two pairs of a word are the same of q >> 8.
-//   bf16: (q >> 4i & 0x000f000f) | 0x4300'4300 is 128 + u; minus (136 + z) it is q − z, exactly.
-//   int8: a byte permutation puts 0x64 before each code: 1024 + u; minus (1152 + z).
-//
-// A group's scale is multiplied in there, once for all rows of m: the loop over m is the innermost
-// one.
+// The weight-only kernel. Activations go through swizzled tiles and ldmatrix; weights, laid out by
+// WeightLayout, go as they are, and become mma operands in registers (Dequantize.h). A group's
+// scale is multiplied in there, once for all rows of m: the loop over m is the innermost one.
 
 #include "ptq/Kernels/WeightOnlyLinear.h"
 
 #include "BlockCopy.h"
+#include "Dequantize.h"
 #include "KernelFunction.h"
 #include "OutputStage.h"
 #include "Pipeline.h"
@@ -30,8 +22,6 @@ using namespace ptq::kernels;
 namespace {
 
 constexpr int64_t stepK = 16, activationBytes = 2;
-/// Columns of a block of weights, in mma operands.
-constexpr int64_t operandsPerBlock = WeightLayout::blockN / 8;
 
 /// What a stage holds, in bytes from its start.
 struct StageLayout {
@@ -61,6 +51,7 @@ public:
       : k(function.getLoc(), OpBuilder::atBlockBegin(&function.getBody().front())), spec(spec),
         tile(tile), layout(spec, tile), weightLayout(spec.layout()),
         module(function->getParentOfType<gpu::GPUModuleOp>()), bfloat(spec.inputType.isBF16()),
+        dequantizer(k, spec.bits, bfloat),
         rowSize(spec.groupSize ? WeightLayout::rowSize(spec.groupSize) : 0) {
     unsigned next = 0;
     auto argument = [&]() -> Value { return function.getArgument(next++); };
@@ -88,12 +79,6 @@ private:
   void readParameters(Value stage, unsigned step, SmallVectorImpl<Value> &words);
   void takeParameters(ArrayRef<Value> words);
   void loadChannelZeroPoints();
-  void setZeroPoints(ArrayRef<Value> words);
-  /// The 8 columns' pairs in 4 words, each value twice in a word of its own.
-  void duplicate(ArrayRef<Value> words, SmallVectorImpl<Value> &pairs);
-  /// The two words of mma operand `operand` of the warp's columns from its packed words.
-  std::array<Value, 2> dequantize(ArrayRef<Value> words, int64_t operand);
-  Value centred(Value pair, int64_t operand, bool high);
   SmallVector<Value> addUp(ArrayRef<Value> sums);
   void finish(ArrayRef<Value> sums);
   Value element(Value vector, Type type, Value index) {
@@ -109,13 +94,11 @@ private:
   WeightLayout weightLayout;
   gpu::GPUModuleOp module;
   bool bfloat;
+  Dequantizer dequantizer;
   int64_t rowSize;
   Value x, weight, scales, zeroPoints, bias, output, rows;
   Value shared, thread, lane, warpPart, warpK, warpRow, warpColumn;
   TileOrigin origin;
-  /// Of the group in use, for each of the lane's columns: its scale, and what is to be subtracted
-  /// from the low and the high codes of a word, as pairs of equal values.
-  SmallVector<Value> groupScales, lowOffsets, highOffsets;
 };
 
 } // namespace
@@ -144,35 +127,53 @@ SmallVector<Value> Emitter::multiplyTiles() {
   TileCopy inputCopy(k, layout.activations, spec.k * activationBytes, activationBytes,
                      tile.threads(), thread, x, origin.row, rows);
   int64_t blocksPerRow = weightLayout.paddedK() / WeightLayout::blockK;
-  int64_t blocksPerTile = tile.blockK / WeightLayout::blockK,
-          blockBytes = weightLayout.blockBytes();
+  int64_t blocksPerTile = tile.blockK / WeightLayout::blockK;
   int64_t weightRows = weightLayout.paddedN() / WeightLayout::blockN;
   Value firstWeightRow = k.div(origin.column, WeightLayout::blockN);
   bool wholeColumns = weightLayout.paddedN() % tile.blockN == 0;
-  BlockCopy weightCopy(k, tile.blockN / WeightLayout::blockN, blocksPerTile * blockBytes,
-                       blocksPerRow * blockBytes, tile.threads(), thread,
-                       wholeColumns ? Value() : k.sub(k.i32(weightRows), firstWeightRow));
-  Value weightStart = k.offset(weight, k.wideMul(firstWeightRow, blocksPerRow * blockBytes));
+  Value weightLimit = wholeColumns ? Value() : k.sub(k.i32(weightRows), firstWeightRow);
 
   FragmentReader inputReader(k, FragmentReader::Side::Left, layout.activations, lane, warpRow,
                              k.mul(warpK, steps() * stepK * activationBytes));
-  // This lane's words of the warp's first block of weights.
-  Value weightLane =
-      k.add(k.mul(k.div(warpColumn, WeightLayout::blockN), blocksPerTile * blockBytes),
-            k.add(k.mul(warpK, steps() * blockBytes), k.mul(lane, 16)));
 
   Pipeline pipeline;
   pipeline.stages = tile.stages;
   pipeline.stageBytes = layout.bytes;
   pipeline.tiles = llvm::divideCeil(spec.k, tile.blockK);
   pipeline.steps = steps();
-  pipeline.pointers = {inputCopy.pointer(), weightCopy.pointer(weightStart)};
-  pipeline.advances = {tile.blockK * activationBytes, blocksPerTile * blockBytes};
+  pipeline.pointers = {inputCopy.pointer()};
+  pipeline.advances = {tile.blockK * activationBytes};
+  /// A plane of the weights: how it is copied, where it is in a stage, and there this lane's words
+  /// of the warp's first block.
+  struct Plane {
+    unsigned bits;
+    int64_t rowBytes, tileBytes, stageOffset;
+    BlockCopy copy;
+    Value lane;
+  };
+  SmallVector<Plane, 2> planes;
+  int64_t before = 0; // bits of the planes before
+  for (unsigned bits : weightLayout.planes()) {
+    int64_t blockBytes = WeightLayout::blockBytes(bits), tileBytes = blocksPerTile * blockBytes;
+    int64_t rowBytes = blocksPerRow * blockBytes;
+    BlockCopy copy(k, tile.blockN / WeightLayout::blockN, tileBytes, rowBytes, tile.threads(),
+                   thread, weightLimit);
+    Value planeLane =
+        k.add(k.mul(k.div(warpColumn, WeightLayout::blockN), tileBytes),
+              k.add(k.mul(warpK, steps() * blockBytes), k.mul(lane, Dequantizer::laneBytes(bits))));
+    planes.push_back({bits, rowBytes, tileBytes,
+                      layout.weight + tile.blockN * tile.blockK * before / 8, copy, planeLane});
+    Value start = k.offset(weight, weightLayout.paddedN() * weightLayout.paddedK() * before / 8);
+    pipeline.pointers.push_back(copy.pointer(k.offset(start, k.wideMul(firstWeightRow, rowBytes))));
+    pipeline.advances.push_back(tileBytes);
+    before += bits;
+  }
   pipeline.issue = [&](ValueRange pointers, Value index, Value stage) {
     Value byte = k.mul(index, tile.blockK * activationBytes);
     inputCopy.issue(pointers[0], k.add(inputCopy.column(), byte), stage);
-    Value left = k.sub(k.i32(blocksPerRow * blockBytes), k.mul(index, blocksPerTile * blockBytes));
-    weightCopy.issue(pointers[1], k.offset(stage, layout.weight), left);
+    for (auto [plane, pointer] : llvm::zip_equal(planes, pointers.drop_front()))
+      plane.copy.issue(pointer, k.offset(stage, plane.stageOffset),
+                       k.sub(k.i32(plane.rowBytes), k.mul(index, plane.tileBytes)));
     if (spec.groupSize) {
       issueParameters(scales, index, k.offset(stage, layout.scales));
       if (zeroPoints)
@@ -183,15 +184,13 @@ SmallVector<Value> Emitter::multiplyTiles() {
     SmallVector<Value> words;
     for (int64_t i = 0; i < blocksM(); ++i)
       llvm::append_range(words, inputReader.read(stage, step, i));
-    Value start = k.offset(k.offset(stage, weightLane), layout.weight + step * blockBytes);
-    auto vector = VectorType::get(4, k.getI32Type());
+    SmallVector<Value> starts;
+    for (const Plane &plane : planes)
+      starts.push_back(k.offset(k.offset(stage, plane.lane),
+                                plane.stageOffset + step * WeightLayout::blockBytes(plane.bits)));
     for (int64_t block = 0; block < weightBlocks(); ++block)
-      for (int64_t quarter = 0; quarter < spec.bits / 4; ++quarter) {
-        int64_t offset = block * blocksPerTile * blockBytes + quarter * 512;
-        Value four = k.load(vector, k.offset(start, offset), 16);
-        for (int64_t e = 0; e < 4; ++e)
-          words.push_back(LLVM::ExtractElementOp::create(k, four, k.i32(e)));
-      }
+      for (auto [plane, start] : llvm::zip_equal(planes, starts))
+        dequantizer.read(k.offset(start, block * plane.tileBytes), plane.bits, words);
     if (startsGroup(step))
       readParameters(stage, step, words);
     return words;
@@ -202,7 +201,7 @@ SmallVector<Value> Emitter::multiplyTiles() {
     if (startsGroup(step))
       takeParameters(words.drop_front(a.size() + packed.size()));
     for (int64_t j = 0; j < blocksN(); ++j) {
-      std::array<Value, 2> b = dequantize(packed, j);
+      std::array<Value, 2> b = dequantizer.operand(packed, j);
       for (int64_t i = 0; i < blocksM(); ++i) {
         MutableArrayRef<Value> d = sums.slice((i * blocksN() + j) * 4, 4);
         llvm::copy(k.mmaF16(a.slice(i * 4, 4), b, d, bfloat), d.begin());
@@ -257,31 +256,11 @@ void Emitter::readParameters(Value stage, unsigned step, SmallVectorImpl<Value> 
     read(layout.zeroPoints);
 }
 
-void Emitter::duplicate(ArrayRef<Value> words, SmallVectorImpl<Value> &pairs) {
-  pairs.clear();
-  for (Value word : words)
-    for (unsigned selector : {0x1010u, 0x3232u})
-      pairs.push_back(k.permute(word, word, selector));
-}
-
 void Emitter::takeParameters(ArrayRef<Value> words) {
   size_t count = weightBlocks() * 4;
-  duplicate(words.take_front(count), groupScales);
+  dequantizer.setScales(words.take_front(count));
   if (zeroPoints)
-    setZeroPoints(words.drop_front(count));
-}
-
-void Emitter::setZeroPoints(ArrayRef<Value> words) {
-  SmallVector<Value> pairs;
-  duplicate(words, pairs);
-  lowOffsets.clear();
-  highOffsets.clear();
-  float low = spec.bits == 8 ? 1152 : bfloat ? 136 : 1032;
-  for (Value pair : pairs) {
-    lowOffsets.push_back(k.addPair(pair, k.splatPair(low, bfloat), bfloat));
-    if (spec.bits == 4 && !bfloat)
-      highOffsets.push_back(k.addPair(pair, k.splatPair(72, false), false));
-  }
+    dequantizer.setZeroPoints(words.drop_front(count));
 }
 
 /// Zero points that hold for all of k are read once; without any they are zero.
@@ -299,46 +278,7 @@ void Emitter::loadChannelZeroPoints() {
     for (int64_t e = 0; e < 4; ++e)
       words.push_back(LLVM::ExtractElementOp::create(k, four, k.i32(e)));
   }
-  setZeroPoints(words);
-}
-
-/// The codes of a pair without what they were offset by; high: they were in the upper half of a
-/// byte.
-Value Emitter::centred(Value pair, int64_t operand, bool high) {
-  bool own = zeroPoints != nullptr;
-  if (high) {
-    Value offset = own ? highOffsets[operand] : k.splatPair(72, false);
-    Value negated = own ? LLVM::XOrOp::create(k, offset, k.i32(0x80008000)).getResult()
-                        : k.splatPair(-72, false);
-    return k.fmaPair(pair, k.splatPair(1.0f / 16, false), negated, false);
-  }
-  float offset = spec.bits == 8 ? 1152 : bfloat ? 136 : 1032;
-  return k.subPair(pair, own ? lowOffsets[operand] : k.splatPair(offset, bfloat), bfloat);
-}
-
-std::array<Value, 2> Emitter::dequantize(ArrayRef<Value> words, int64_t operand) {
-  constexpr unsigned andOr = 0xEA; // (a & b) | c
-  int64_t block = operand / operandsPerBlock, inBlock = operand % operandsPerBlock;
-  std::array<Value, 2> pairs;
-  if (spec.bits == 8) {
-    Value word = words[block * 8 + inBlock], magic = k.i32(0x64646464);
-    pairs = {centred(k.permute(word, magic, 0x4140), operand, false),
-             centred(k.permute(word, magic, 0x4342), operand, false)};
-  } else {
-    Value word = words[block * 4 + inBlock / 2];
-    if (inBlock % 2)
-      word = k.shiftRight(word, 8);
-    Value low = k.i32(0x000f000f), magic = k.i32(bfloat ? 0x43004300 : 0x64006400);
-    pairs[0] = centred(k.lop3(word, low, magic, andOr), operand, false);
-    if (bfloat)
-      pairs[1] = centred(k.lop3(k.shiftRight(word, 4), low, magic, andOr), operand, false);
-    else
-      pairs[1] = centred(k.lop3(word, k.i32(0x00f000f0), magic, andOr), operand, true);
-  }
-  if (spec.groupSize)
-    for (Value &pair : pairs)
-      pair = k.mulPair(pair, groupScales[operand], bfloat);
-  return pairs;
+  dequantizer.setZeroPoints(words);
 }
 
 /// The sums of the warps that share a part of the product, complete in those with warpK = 0; added
@@ -403,7 +343,7 @@ bool ptq::kernels::isValidTile(const WeightOnlyLinearSpec &spec, const GemmTile 
   if (spec.n < 1 || spec.k < 1 || tile.warpsM < 1 || tile.warpsN < 1 || tile.warpsK < 1 ||
       tile.stages < 2)
     return false;
-  if (!(spec.bits == 4 || (spec.bits == 8 && spec.inputType.isF16())))
+  if (!WeightLayout::hasBits(spec.bits))
     return false;
   if (spec.groupSize && (spec.groupSize % stepK != 0 || spec.k % spec.groupSize != 0))
     return false;

@@ -3,6 +3,7 @@
 #include "GpuKernels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -26,54 +27,80 @@ void GpuKernels::require(StringRef name, llvm::function_ref<void(gpu::GPUModuleO
     emit(kernelModule);
 }
 
+Value ptq::createRowCount(OpBuilder &b, Location loc, Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  int64_t staticRows = 1;
+  Value rows;
+  for (int64_t d = 0; d + 1 < type.getRank(); ++d) {
+    if (!type.isDynamicDim(d)) {
+      staticRows *= type.getDimSize(d);
+      continue;
+    }
+    Value size = tensor::DimOp::create(b, loc, tensor, d);
+    rows = rows ? arith::MulIOp::create(b, loc, rows, size).getResult() : size;
+  }
+  Value factor = arith::ConstantIndexOp::create(b, loc, staticRows);
+  if (!rows || staticRows == 1)
+    return rows ? rows : factor;
+  return arith::MulIOp::create(b, loc, rows, factor);
+}
+
 Value GpuKernels::launch(OpBuilder &b, Location loc, const KernelLaunch &launch,
                          ValueRange operands, RankedTensorType resultType, Value like) {
+  // ceil(rows / blockM) · ceil(columns / blockN) blocks.
+  Value rows = createRowCount(b, loc, like);
   auto index = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(b, loc, value);
   };
-  SmallVector<Value> arguments;
+  int64_t columnTiles = llvm::divideCeil(launch.columns, launch.tile.blockN);
+  Value rowTiles = b.createOrFold<arith::CeilDivUIOp>(loc, rows, index(launch.tile.blockM));
+  Value blocks = b.createOrFold<arith::MulIOp>(loc, rowTiles, index(columnTiles));
+  Value count = b.createOrFold<arith::IndexCastOp>(loc, b.getI32Type(), rows);
+  SmallVector<Value> numbers{count};
+  llvm::append_range(numbers, launch.numbers);
+  KernelGrid grid{launch.kernel, blocks, launch.tile.threads(), launch.sharedBytes, {}};
+  return this->launch(b, loc, grid, operands, {resultType}, like, numbers).front();
+}
+
+SmallVector<Value> GpuKernels::launch(OpBuilder &b, Location loc, const KernelGrid &grid,
+                                      ValueRange operands, ArrayRef<RankedTensorType> resultTypes,
+                                      Value like, ValueRange numbers) {
+  SmallVector<Value> arguments, outputs;
   for (Value operand : operands) {
-    auto tensor = cast<RankedTensorType>(operand.getType());
+    auto tensor = dyn_cast<RankedTensorType>(operand.getType());
+    if (!tensor) {
+      arguments.push_back(operand);
+      continue;
+    }
     auto buffer = MemRefType::get(tensor.getShape(), tensor.getElementType());
     arguments.push_back(bufferization::ToBufferOp::create(b, loc, buffer, operand,
                                                           /*read_only=*/true));
   }
-  SmallVector<Value> dynamicSizes;
-  int64_t staticRows = 1;
-  for (int64_t d = 0; d + 1 < resultType.getRank(); ++d) {
-    if (resultType.isDynamicDim(d))
-      dynamicSizes.push_back(tensor::DimOp::create(b, loc, like, d));
-    else
-      staticRows *= resultType.getDimSize(d);
+  for (RankedTensorType type : resultTypes) {
+    SmallVector<Value> sizes;
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      if (type.isDynamicDim(d))
+        sizes.push_back(grid.sizes.empty()
+                            ? tensor::DimOp::create(b, loc, like, d).getResult()
+                            : getValueOrCreateConstantIndexOp(b, loc, grid.sizes[d]));
+    auto buffer = MemRefType::get(type.getShape(), type.getElementType());
+    outputs.push_back(memref::AllocOp::create(b, loc, buffer, sizes, b.getI64IntegerAttr(16)));
   }
-  // The number of rows, and ceil(rows / blockM) · ceil(columns / blockN) blocks.
-  int64_t columnTiles = llvm::divideCeil(launch.columns, launch.tile.blockN);
-  Value grid, count;
-  if (dynamicSizes.empty()) {
-    grid = index(llvm::divideCeil(staticRows, launch.tile.blockM) * columnTiles);
-    count = arith::ConstantIntOp::create(b, loc, b.getI32Type(), staticRows);
-  } else {
-    Value rows = index(staticRows);
-    for (Value size : dynamicSizes)
-      rows = arith::MulIOp::create(b, loc, rows, size);
-    Value rowTiles = arith::CeilDivUIOp::create(b, loc, rows, index(launch.tile.blockM));
-    grid = arith::MulIOp::create(b, loc, rowTiles, index(columnTiles));
-    count = arith::IndexCastOp::create(b, loc, b.getI32Type(), rows);
-  }
-  auto buffer = MemRefType::get(resultType.getShape(), resultType.getElementType());
-  Value output = memref::AllocOp::create(b, loc, buffer, dynamicSizes, b.getI64IntegerAttr(16));
-  arguments.push_back(output);
-  arguments.push_back(count);
+  arguments.append(outputs);
+  arguments.append(numbers.begin(), numbers.end());
 
-  Value one = index(1);
-  Value shared = arith::ConstantIntOp::create(b, loc, b.getI32Type(), launch.sharedBytes);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value threads = arith::ConstantIndexOp::create(b, loc, grid.threads);
+  Value shared = arith::ConstantIntOp::create(b, loc, b.getI32Type(), grid.sharedBytes);
   auto symbol = SymbolRefAttr::get(kernelModule.getNameAttr(),
-                                   FlatSymbolRefAttr::get(b.getContext(), launch.kernel));
-  gpu::LaunchFuncOp::create(b, loc, symbol, gpu::KernelDim3{grid, one, one},
-                            gpu::KernelDim3{index(launch.tile.threads()), one, one}, shared,
-                            arguments);
-  return bufferization::ToTensorOp::create(b, loc, resultType, output, /*restrict=*/true,
-                                           /*writable=*/true);
+                                   FlatSymbolRefAttr::get(b.getContext(), grid.kernel));
+  gpu::LaunchFuncOp::create(b, loc, symbol, gpu::KernelDim3{grid.blocks, one, one},
+                            gpu::KernelDim3{threads, one, one}, shared, arguments);
+  SmallVector<Value> results;
+  for (auto [type, output] : llvm::zip_equal(resultTypes, outputs))
+    results.push_back(bufferization::ToTensorOp::create(b, loc, type, output, /*restrict=*/true,
+                                                        /*writable=*/true));
+  return results;
 }
 
 int64_t ptq::expectedRows(RankedTensorType type) {

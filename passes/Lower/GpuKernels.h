@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/Error.h"
 
 #include <optional>
@@ -19,12 +20,23 @@
 
 namespace ptq {
 
-/// A kernel as it is launched.
+/// A kernel whose result is divided into tiles, as it is launched.
 struct KernelLaunch {
   std::string kernel;
   kernels::GemmTile tile;
   int64_t sharedBytes;
-  int64_t columns; ///< of the result
+  int64_t columns;                        ///< of the result
+  llvm::SmallVector<mlir::Value> numbers; ///< i32, arguments after the number of rows
+};
+
+/// Any kernel as it is launched.
+struct KernelGrid {
+  std::string kernel;
+  mlir::Value blocks; ///< index: their number, along x
+  int64_t threads;    ///< of a block
+  int64_t sharedBytes = 0;
+  /// Of each result; if empty, those of the tensor that the results are like.
+  llvm::SmallVector<mlir::OpFoldResult> sizes;
 };
 
 /// Collects the kernels of a module: one for each different specification.
@@ -47,11 +59,28 @@ public:
                      mlir::ValueRange operands, mlir::RankedTensorType resultType,
                      mlir::Value like);
 
+  /// Launches a kernel on the operands (tensors: their buffers; numbers as they are), then the
+  /// buffers of new results of `resultTypes`, whose dynamic dimensions have `like`'s sizes, then
+  /// `numbers`. Returns the results.
+  llvm::SmallVector<mlir::Value> launch(mlir::OpBuilder &b, mlir::Location loc,
+                                        const KernelGrid &grid, mlir::ValueRange operands,
+                                        llvm::ArrayRef<mlir::RankedTensorType> resultTypes,
+                                        mlir::Value like, mlir::ValueRange numbers);
+
+  /// What float32 activations of weight-only layers are rounded to; null: there is no kernel then.
+  mlir::Type narrowActivations;
+
+  /// Activations that are packed already, two int4 in a byte, by what they were.
+  llvm::DenseMap<mlir::Value, mlir::Value> packedActivations;
+
 private:
   mlir::ModuleOp module;
   const kernels::Chip &chip;
   mlir::gpu::GPUModuleOp kernelModule;
 };
+
+/// The product of all of a tensor's dimensions but the last, as an index.
+mlir::Value createRowCount(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tensor);
 
 /// The rows that a tile is chosen for: those of a static shape, else an assumption.
 int64_t expectedRows(mlir::RankedTensorType type);
@@ -66,6 +95,9 @@ std::optional<std::vector<char>> constantBytes(mlir::Value value);
 /// Replaces the operation by a launch. An error says why that cannot be, and that nothing was
 /// changed.
 llvm::Error lowerToGpu(IntegerLinearOp op, GpuKernels &kernels);
+llvm::Error lowerToGpu(DynamicQuantizeOp op, GpuKernels &kernels);
+llvm::Error lowerToGpu(QuantizeOp op, GpuKernels &kernels);
+llvm::Error lowerToGpu(IntegerBatchMatmulOp op, GpuKernels &kernels);
 llvm::Error lowerToGpu(WeightOnlyLinearOp op, GpuKernels &kernels);
 
 } // namespace ptq

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace ptq {
 #define GEN_PASS_DEF_PTQTOGPU
@@ -50,10 +51,22 @@ struct PTQToGpuPass : ptq::impl::PTQToGpuBase<PTQToGpuPass> {
           << "--ptq-to-gpu writes no format '" << format << "'; it writes ptx and cubin";
       return signalPassFailure();
     }
+    if (float32Activations != "f16" && float32Activations != "bf16" &&
+        float32Activations != "keep") {
+      emitError(getOperation().getLoc())
+          << "--ptq-to-gpu: float32-activations is f16, bf16 or keep, not '" << float32Activations
+          << "'";
+      return signalPassFailure();
+    }
     GpuKernels collected(getOperation(), *target);
+    Builder types(&getContext());
+    if (float32Activations != "keep")
+      collected.narrowActivations =
+          float32Activations == "f16" ? Type(types.getF16Type()) : types.getBF16Type();
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
-      if (isa<IntegerLinearOp, WeightOnlyLinearOp>(op))
+      if (isa<IntegerLinearOp, WeightOnlyLinearOp, IntegerBatchMatmulOp, DynamicQuantizeOp,
+              QuantizeOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops)
@@ -65,21 +78,31 @@ struct PTQToGpuPass : ptq::impl::PTQToGpuBase<PTQToGpuPass> {
 private:
   void lower(Operation *op, GpuKernels &collected) {
     Location loc = op->getLoc();
-    std::string name = cast<LayerOpInterface>(op).getLayerName().str();
-    llvm::SetVector<Value> operands(op->operand_begin(), op->operand_end());
-    llvm::Error error = isa<IntegerLinearOp>(op)
-                            ? lowerToGpu(cast<IntegerLinearOp>(op), collected)
-                            : lowerToGpu(cast<WeightOnlyLinearOp>(op), collected);
+    std::string name = "'" + op->getName().getStringRef().str() + "'";
+    if (auto layer = dyn_cast<LayerOpInterface>(op))
+      name = "layer '" + layer.getLayerName().str() + "'";
+    llvm::SetVector<Operation *> producers;
+    auto addProducers = [&](Operation *of) {
+      for (Value operand : of->getOperands())
+        if (Operation *producer = operand.getDefiningOp())
+          producers.insert(producer);
+    };
+    addProducers(op);
+    llvm::Error error =
+        llvm::TypeSwitch<Operation *, llvm::Error>(op)
+            .Case<IntegerLinearOp, WeightOnlyLinearOp, IntegerBatchMatmulOp, DynamicQuantizeOp,
+                  QuantizeOp>([&](auto typed) { return lowerToGpu(typed, collected); });
     if (!error) {
       ++numLaunches;
       // Constants that are in another layout now.
-      for (Value operand : operands)
-        if (Operation *producer = operand.getDefiningOp(); producer && isOpTriviallyDead(producer))
+      while (!producers.empty())
+        if (Operation *producer = producers.pop_back_val(); isOpTriviallyDead(producer)) {
+          addProducers(producer);
           producer->erase();
+        }
       return;
     }
-    emitRemark(loc) << "layer '" << name
-                    << "' is left as it is: " << llvm::toString(std::move(error));
+    emitRemark(loc) << name << " is left as it is: " << llvm::toString(std::move(error));
   }
 
   /// Replaces the gpu.module by a gpu.binary.

@@ -67,5 +67,6 @@ void ptq::populatePTQToLinalgPatterns(RewritePatternSet &patterns) {
   populateIntegerToLinalgPatterns(patterns);
   populateColumnsToLinalgPatterns(patterns);
   populateLookupToLinalgPatterns(patterns);
+  populateExpandGroupsToLinalgPatterns(patterns);
   patterns.add<LowerObserve>(patterns.getContext());
 }

@@ -37,15 +37,19 @@ def PTQToLinalg : Pass<"ptq-to-linalg", "::mlir::ModuleOp"> {
 def PTQToGpu : Pass<"ptq-to-gpu", "::mlir::ModuleOp"> {
   let summary = "Lower quantized linear layers to GPU kernels";
   let description = [{
-    Every `ptq.integer_linear` with an int8 weight and every `ptq.weight_only_linear` with 4 or 8 bits becomes a
+    Every `ptq.integer_linear` with an int8 weight and every `ptq.weight_only_linear` with 2, 3, 4 or 8 bits becomes a
     launch of a tensor-core kernel, compiled to PTX, or by ptxas to a cubin, and kept in a `gpu.binary`. Layers of the
     same shape and types share a kernel. A kernel's tile is chosen for the chip and the number of rows by a bound on
-    its time. Packed weights, their scales and zero points, are laid out anew for the kernel: they must be constants
-    (`--load-parameters`). Float32 activations of weight-only layers are rounded to float16.
+    its time. `ptq.dynamic_quantize` of tokens and `ptq.quantize` with scales of tokens or of the tensor become a
+    kernel's launch as well: a warp or a block reads a row once and writes its codes. Packed weights, their scales and zero points, are laid out anew for the kernel: they must be constants
+    (`--load-parameters`); `--shuffle-weights` does that for weights beforehand. Float32 activations of weight-only
+    layers are rounded as `float32-activations` says, with a remark: to float16 (10 bits of fraction, up to 65504), to
+    bfloat16 (7 bits, float32's range), or, with `keep`, such layers stay as they are.
 
     Launches have buffers in row-major order as operands, then the number of rows; buffers are to be 16-byte aligned
     (`use-bare-pointers-for-kernels` in upstream's `gpu-to-llvm`). A layer that no kernel fits is left as it is, with a
-    remark that says why.
+    remark that says why. Outlier columns (LLM.int8()) are multiplied in 16 bits, float32 ones rounded likewise; every
+    `ptq.integer_batch_matmul` becomes one launch for its batch.
 
     Before:
 
@@ -64,11 +68,52 @@ def PTQToGpu : Pass<"ptq-to-gpu", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_80\"", "The chip: sm_80, sm_86, sm_89 or sm_90a">,
-    Option<"format", "format", "std::string", "\"ptx\"", "What the kernels become: ptx or cubin (needs ptxas)">];
+    Option<"format", "format", "std::string", "\"ptx\"", "What the kernels become: ptx or cubin (needs ptxas)">,
+    Option<"float32Activations", "float32-activations", "std::string", "\"f16\"",
+           "What weight-only kernels get for float32 activations: f16, bf16, or keep: no kernel">];
   let statistics = [Statistic<"numLaunches", "launches", "Layers that became launches">,
                     Statistic<"numKernels", "kernels", "Kernels that they share">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
                            "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def ShuffleWeights : Pass<"shuffle-weights", "::mlir::ModuleOp"> {
+  let summary = "Put packed weights into the order of the GPU kernels, so that saved parameters have it";
+  let description = [{
+    The constant weight of every `ptq.weight_only_linear` that `--ptq-to-gpu` has a kernel for is laid out as the kernel
+    reads it: padded to multiples of 64, ready mma operands for each lane, the same for all chips. `--save-parameters` then
+    writes it so, and a later `--ptq-to-gpu` has nothing left to do with it. Scales and zero points stay: what a kernel wants
+    of them depends on the activations' type, and they are few.
+
+    The module still says what it computes: a `linalg.generic`, marked `ptq.weight_layout`, makes the packed weight of
+    the new constant. The executor, `--ptq-to-linalg` and `--ptq-to-cpu` run it as any other, if more slowly;
+    `--ptq-to-gpu` takes the constant itself.
+
+    ```
+    quant-opt model.mlir --load-parameters=file=model.safetensors --gptq="bits=4 group-size=128" --shuffle-weights --save-parameters=file=q.safetensors -o q.mlir
+    quant-opt q.mlir --load-parameters=file=q.safetensors --ptq-to-gpu=chip=sm_80
+    ```
+
+    Layers that no kernel fits are left as they are, with a remark that says why.
+
+    Before:
+
+    ```mlir
+    %w = arith.constant {ptq.key = "fc.weight_packed"} dense_resource<…> : tensor<100x16xi32>
+    %y = ptq.weight_only_linear %x, %w, %s {…} : (tensor<4x128xf16>, tensor<100x16xi32>, tensor<100x1xf16>) -> tensor<4x100xf16>
+    ```
+
+    After:
+
+    ```mlir
+    %q = arith.constant {ptq.key = "fc.weight_shuffled"} dense_resource<…> : tensor<2048xi32>
+    %w = linalg.generic {…} outs(%empty : tensor<100x16xi32>) attrs = {ptq.weight_layout = "n64k16"} { … } -> tensor<100x16xi32>
+    %y = ptq.weight_only_linear %x, %w, %s {…} : (tensor<4x128xf16>, tensor<100x16xi32>, tensor<100x1xf16>) -> tensor<4x100xf16>
+    ```
+  }];
+  let statistics = [Statistic<"numShuffled", "weights-shuffled", "Weights laid out anew">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
 }
 

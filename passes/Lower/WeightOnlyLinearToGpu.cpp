@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// ptq.weight_only_linear → the W4A16 kernel. The weight and its parameters, which must be
-// constants, are laid out anew (ptq/Kernels/WeightLayout.h); being constants they are in the saved
-// parameters. Activations in float32 are rounded to float16 before the kernel; its result is
-// float32 again.
+// ptq.weight_only_linear → the weight-only kernel. The weight, unless --shuffle-weights has done
+// it, and its parameters, which must be constants, are laid out anew (ptq/Kernels/WeightLayout.h);
+// being constants they are in the saved parameters. Activations in float32 are rounded to a 16-bit
+// type before the kernel, which a remark says; its result is float32 again.
 
 #include "GpuKernels.h"
+#include "ShuffledWeight.h"
 #include "ptq/Analysis/StoredConstant.h"
 #include "ptq/Analysis/WeightValue.h"
 #include "ptq/Checkpoint/Float16.h"
-#include "ptq/Kernels/WeightOnlyLinear.h"
-#include "ptq/Numerics/Packing.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinDialect.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cstring>
@@ -45,7 +45,7 @@ public:
   /// Reads them; an error says which is not constant.
   llvm::Error read();
   /// Weight, scales and zero points, as operands of the kernel.
-  SmallVector<Value> create(OpBuilder &b);
+  llvm::Expected<SmallVector<Value>> create(OpBuilder &b);
 
 private:
   std::vector<uint16_t> narrow(ArrayRef<float> values) const {
@@ -64,17 +64,19 @@ private:
 
   WeightOnlyLinearOp op;
   const WeightOnlyLinearSpec &spec;
-  std::vector<int8_t> codes;
+  Value words; ///< The weight in the kernel's order, if it is already.
   std::vector<float> scales, zeroPoints;
 };
 
 } // namespace
 
 llvm::Error LayerConstants::read() {
-  std::optional<std::vector<char>> words = constantBytes(op.getWeight());
-  if (!words)
+  llvm::Expected<Value> shuffled = findShuffledWeight(op.getWeight(), spec.layout());
+  if (!shuffled)
+    return shuffled.takeError();
+  words = *shuffled;
+  if (!words && !matchPattern(op.getWeight(), m_Constant()))
     return llvm::createStringError("its weight is not a constant");
-  codes = numerics::unpackCodes(castBytes<uint32_t>(*words), spec.n, spec.k, spec.bits);
   llvm::Expected<WeightValue> scaleValue = evaluateWeight(op.getScales());
   if (!scaleValue)
     return scaleValue.takeError();
@@ -89,14 +91,17 @@ llvm::Error LayerConstants::read() {
   return llvm::Error::success();
 }
 
-SmallVector<Value> LayerConstants::create(OpBuilder &b) {
+llvm::Expected<SmallVector<Value>> LayerConstants::create(OpBuilder &b) {
   Location loc = op.getLoc();
   std::string name = op.getLayerName().str();
   WeightLayout layout = spec.layout();
-  SmallVector<Value> operands;
-  std::vector<uint32_t> words = shuffleWeight(codes, layout);
-  operands.push_back(
-      createVector(b, loc, std::move(words), b.getI32Type(), name + ".weight_shuffled"));
+  if (!words) {
+    llvm::Expected<Value> shuffled = createShuffledWeight(b, op, layout);
+    if (!shuffled)
+      return shuffled.takeError();
+    words = *shuffled;
+  }
+  SmallVector<Value> operands{words};
   int64_t groupSize = spec.groupSize ? spec.groupSize : spec.k;
   if (spec.groupSize) {
     std::vector<uint16_t> rows = shuffleGroups(narrow(scales), groupSize, layout);
@@ -115,39 +120,48 @@ SmallVector<Value> LayerConstants::create(OpBuilder &b) {
   return operands;
 }
 
-llvm::Error ptq::lowerToGpu(WeightOnlyLinearOp op, GpuKernels &kernels) {
-  OpBuilder b(op);
-  auto inputType = cast<RankedTensorType>(op.getX().getType());
-  auto outputType = cast<RankedTensorType>(op.getY().getType());
+llvm::Expected<WeightOnlyLinearSpec> ptq::weightOnlyLinearSpec(WeightOnlyLinearOp op,
+                                                               Type forFloat32) {
   SchemeAttr scheme = op.getScheme();
-  bool perGroup = scheme.getGranularity() == Granularity::PerGroup;
   if (op.getGroupIndex())
     return llvm::createStringError("its groups are not consecutive channels");
   if (op.getRowOffsets())
     return llvm::createStringError("some of its weights are in a sparse part");
-
   WeightOnlyLinearSpec spec;
   spec.n = op.getOutFeatures();
   spec.k = op.getInFeatures();
   spec.bits = scheme.getBits();
-  if (spec.bits != 4 && spec.bits != 8)
-    return llvm::createStringError("kernels have weights of 4 or 8 bits");
-  spec.groupSize = perGroup ? scheme.getGroupSize() : 0;
+  if (!WeightLayout::hasBits(spec.bits))
+    return llvm::createStringError("kernels have weights of 2, 3, 4 or 8 bits");
+  spec.groupSize = scheme.getGranularity() == Granularity::PerGroup ? scheme.getGroupSize() : 0;
   if (spec.groupSize % 16 != 0)
     return llvm::createStringError("its group size is not a multiple of 16");
   spec.zeroPoints = op.getZeroPoints() != nullptr;
-  spec.inputType = inputType.getElementType();
-  if (spec.inputType.isF32())
-    spec.inputType = b.getF16Type();
-  spec.scaleType = b.getF32Type();
+  spec.inputType = cast<RankedTensorType>(op.getX().getType()).getElementType();
+  if (spec.inputType.isF32()) {
+    if (!forFloat32)
+      return llvm::createStringError("its activations are in float32");
+    spec.inputType = forFloat32;
+  }
+  spec.scaleType = Float32Type::get(op.getContext());
   if (op.getBias())
     spec.biasType = cast<RankedTensorType>(op.getBias().getType()).getElementType();
-  spec.outputType = outputType.getElementType();
-  for (Type type : {inputType.getElementType(), spec.biasType, spec.outputType})
+  spec.outputType = cast<RankedTensorType>(op.getY().getType()).getElementType();
+  for (Type type : {spec.inputType, spec.biasType, spec.outputType})
     if (type && kernelTypeName(type).empty())
       return llvm::createStringError("its type is none of f16, bf16 and f32");
-  if (spec.bits == 8 && spec.inputType.isBF16())
-    return llvm::createStringError("kernels with 8-bit weights have no bf16 activations");
+  return spec;
+}
+
+llvm::Error ptq::lowerToGpu(WeightOnlyLinearOp op, GpuKernels &kernels) {
+  OpBuilder b(op);
+  auto inputType = cast<RankedTensorType>(op.getX().getType());
+  auto outputType = cast<RankedTensorType>(op.getY().getType());
+  llvm::Expected<WeightOnlyLinearSpec> expected =
+      weightOnlyLinearSpec(op, kernels.narrowActivations);
+  if (!expected)
+    return expected.takeError();
+  const WeightOnlyLinearSpec &spec = *expected;
 
   GemmProblem problem{GemmProblem::Kind::WeightOnlyLinear, expectedRows(outputType), spec.n,
                       spec.k};
@@ -163,11 +177,19 @@ llvm::Error ptq::lowerToGpu(WeightOnlyLinearOp op, GpuKernels &kernels) {
   LayerConstants constants(op, spec);
   if (llvm::Error error = constants.read())
     return error;
+  llvm::Expected<SmallVector<Value>> parameters = constants.create(b);
+  if (!parameters)
+    return parameters.takeError();
   Value x = op.getX();
-  if (inputType.getElementType() != spec.inputType)
+  if (inputType.getElementType() != spec.inputType) {
+    emitRemark(op.getLoc()) << "layer '" << op.getLayerName()
+                            << "' has float32 activations, which are rounded to "
+                            << kernelTypeName(spec.inputType)
+                            << " for its kernel (float32-activations)";
     x = arith::TruncFOp::create(b, op.getLoc(), inputType.clone(spec.inputType), x);
+  }
   SmallVector<Value> operands{x};
-  operands.append(constants.create(b));
+  operands.append(*parameters);
   if (op.getBias())
     operands.push_back(op.getBias());
 

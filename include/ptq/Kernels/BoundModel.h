@@ -25,18 +25,23 @@
 
 namespace ptq::kernels {
 
-/// A product [m, k] × [n, k]ᵀ.
+/// A product [m, k] × [n, k]ᵀ, or a batch of them.
 struct GemmProblem {
-  enum class Kind { IntegerLinear, WeightOnlyLinear };
+  /// Int4Linear is PackedIntegerLinear with 4-bit activations.
+  enum class Kind { IntegerLinear, WeightOnlyLinear, PackedIntegerLinear, Int4Linear };
   Kind kind;
   int64_t m, n, k;
-  unsigned weightBits = 8; ///< 8 for IntegerLinear; 4 or 8
+  unsigned weightBits = 8; ///< IntegerLinear: 8; WeightOnlyLinear: 2, 3, 4, 8; else 4
   int64_t groupSize = 0;   ///< inputs that share a weight scale; 0: per channel
   bool zeroPoints = false; ///< of the weight, per group or channel
   unsigned outputBytes = 2;
+  int64_t batch = 1; ///< products, each of operands of its own
 
-  unsigned inputBytes() const { return kind == Kind::IntegerLinear ? 1 : 2; }
-  int64_t mmaK() const { return kind == Kind::IntegerLinear ? 32 : 16; }
+  double inputBytes() const {
+    return kind == Kind::WeightOnlyLinear ? 2 : kind == Kind::Int4Linear ? 0.5 : 1;
+  }
+  /// Inputs that an mma takes: 32 bytes of them.
+  int64_t mmaK() const { return static_cast<int64_t>(32 / inputBytes()); }
   /// The least that must be moved to and from memory.
   double leastBytes() const;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The W4A16 and W8A16 kernel: 16-bit activations times packed weights, dequantized in registers.
+// The weight-only kernel: 16-bit activations times packed weights, dequantized in registers.
 
 #ifndef PTQ_KERNELS_WEIGHTONLYLINEAR_H
 #define PTQ_KERNELS_WEIGHTONLYLINEAR_H
@@ -17,10 +17,10 @@ namespace ptq::kernels {
 /// in float32. The result is rounded once.
 struct WeightOnlyLinearSpec {
   int64_t n, k;
-  unsigned bits;         ///< 4 or 8
+  unsigned bits;         ///< 2, 3, 4 or 8
   int64_t groupSize = 0; ///< inputs that share a scale, a multiple of 16; 0: all
   bool zeroPoints = false;
-  mlir::Type inputType;  ///< f16 or bf16 (bf16 with 4 bits only)
+  mlir::Type inputType;  ///< f16 or bf16
   mlir::Type scaleType;  ///< per channel: f16, bf16 or f32; per group they are in the input's type
   mlir::Type biasType;   ///< f16, bf16 or f32; null: no bias
   mlir::Type outputType; ///< f16, bf16 or f32

@@ -20,6 +20,7 @@ void populateActivationToLinalgPatterns(mlir::RewritePatternSet &patterns);
 void populateIntegerToLinalgPatterns(mlir::RewritePatternSet &patterns);
 void populateColumnsToLinalgPatterns(mlir::RewritePatternSet &patterns);
 void populateLookupToLinalgPatterns(mlir::RewritePatternSet &patterns);
+void populateExpandGroupsToLinalgPatterns(mlir::RewritePatternSet &patterns);
 
 /// y = x·Wᵀ + b in linalg, accumulated in float32 or, for float64 operands, float64, and rounded
 /// once to `resultType`. x is […, in], weight is [out, in], bias is [out] or null.

@@ -5,7 +5,9 @@
 
 #include "ptq/Kernels/BoundModel.h"
 #include "ptq/Kernels/Compile.h"
+#include "ptq/Kernels/IntegerBatchMatmul.h"
 #include "ptq/Kernels/IntegerLinear.h"
+#include "ptq/Kernels/PackedIntegerLinear.h"
 #include "ptq/Kernels/WeightOnlyLinear.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -22,7 +24,12 @@ static cl::opt<int64_t> n("n", cl::init(4096), cl::desc("output channels"));
 static cl::opt<int64_t> k("k", cl::init(4096), cl::desc("input channels"));
 static cl::opt<int64_t> m("m", cl::init(4096), cl::desc("rows that a tile is chosen for"));
 static cl::opt<int> bits("bits", cl::init(0), cl::desc("weight only with so many bits; 0: W8A8"));
+static cl::opt<int> activationBits("activation-bits", cl::init(0),
+                                   cl::desc("8 or 4: integers, with 4-bit weights"));
 static cl::opt<int64_t> group("group", cl::init(0), cl::desc("inputs of a scale; 0: per channel"));
+static cl::opt<int64_t> outliers("outliers", cl::init(0), cl::desc("W8A8: columns in floats"));
+static cl::opt<int64_t> batch("batch", cl::init(0),
+                              cl::desc("products of int8 operands of their own"));
 static cl::opt<bool> zeroPoints("zero-points"), bias("bias");
 static cl::opt<std::string> chipName("chip", cl::init("sm_80"));
 static cl::opt<std::string> inputName("input", cl::init("f16"), cl::desc("f16 or bf16"));
@@ -53,12 +60,18 @@ int main(int argc, char **argv) {
     return fail("no chip '" + chipName + "'");
 
   GemmProblem problem{GemmProblem::Kind::IntegerLinear, m, n, k};
-  if (bits) {
+  if (activationBits) {
+    problem.kind = activationBits == 4 ? GemmProblem::Kind::Int4Linear
+                                       : GemmProblem::Kind::PackedIntegerLinear;
+    problem.weightBits = 4;
+    problem.groupSize = group;
+  } else if (bits) {
     problem.kind = GemmProblem::Kind::WeightOnlyLinear;
     problem.weightBits = bits;
     problem.groupSize = group;
     problem.zeroPoints = zeroPoints;
   }
+  problem.batch = std::max<int64_t>(1, batch);
   problem.outputBytes = type(outputName).getIntOrFloatBitWidth() / 8;
   std::optional<TileChoice> choice = chooseTile(*chip, problem);
   if (tileShape.size() >= 6) {
@@ -80,7 +93,7 @@ int main(int argc, char **argv) {
   b.setInsertionPointToStart(root->getBody());
   auto module = gpu::GPUModuleOp::create(b, b.getUnknownLoc(), "kernels");
   Type biasType = bias ? Type(b.getF32Type()) : Type();
-  if (bits) {
+  if (bits && !activationBits) {
     WeightOnlyLinearSpec spec;
     spec.n = n;
     spec.k = k;
@@ -94,17 +107,34 @@ int main(int argc, char **argv) {
     if (!isValidTile(spec, choice->tile))
       return fail("the kernel cannot be made with this tile");
     emitWeightOnlyLinear(module, "kernel", spec, choice->tile);
-  } else {
-    IntegerLinearSpec spec;
+  } else if (batch) {
+    IntegerBatchMatmulSpec spec;
     spec.n = n;
     spec.k = k;
-    spec.inputScaleType = spec.weightScaleType = b.getF32Type();
-    spec.zeroPointType = zeroPoints ? Type(b.getI8Type()) : Type();
-    spec.biasType = biasType;
+    spec.leftScaleType = spec.rightScaleType = b.getF32Type();
     spec.outputType = type(outputName);
     if (!isValidTile(spec, choice->tile))
       return fail("the kernel cannot be made with this tile");
-    emitIntegerLinear(module, "kernel", spec, choice->tile);
+    emitIntegerBatchMatmul(module, "kernel", spec, choice->tile);
+  } else {
+    PackedIntegerLinearSpec spec;
+    IntegerLinearSpec &linear = spec.linear;
+    linear.n = n;
+    linear.k = k;
+    linear.inputScaleType = linear.weightScaleType = b.getF32Type();
+    linear.zeroPointType = zeroPoints ? Type(b.getI8Type()) : Type();
+    linear.biasType = biasType;
+    linear.outputType = type(outputName);
+    linear.outlierColumns = outliers;
+    linear.outlierType = outliers ? type(inputName) : Type();
+    spec.activationBits = activationBits;
+    spec.groupSize = group;
+    if (activationBits ? !isValidTile(spec, choice->tile) : !isValidTile(linear, choice->tile))
+      return fail("the kernel cannot be made with this tile");
+    if (activationBits)
+      emitPackedIntegerLinear(module, "kernel", spec, choice->tile);
+    else
+      emitIntegerLinear(module, "kernel", linear, choice->tile);
   }
   if (failed(verify(*root)) || failed(lowerToNVVM(module)))
     return fail("the kernel is invalid");

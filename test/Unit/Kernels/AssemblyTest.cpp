@@ -4,8 +4,11 @@
 // launch. Skipped where there is no ptxas.
 
 #include "KernelHarness.h"
+#include "ptq/Kernels/ActivationQuantization.h"
 #include "ptq/Kernels/BoundModel.h"
+#include "ptq/Kernels/IntegerBatchMatmul.h"
 #include "ptq/Kernels/IntegerLinear.h"
+#include "ptq/Kernels/PackedIntegerLinear.h"
 #include "ptq/Kernels/WeightOnlyLinear.h"
 
 #include <gtest/gtest.h>
@@ -60,22 +63,128 @@ TEST_P(Assembly, IntegerLinearHasNoSpills) {
   }
 }
 
+TEST_P(Assembly, OutlierTailHasNoSpills) {
+  mlir::Builder b(&context());
+  IntegerLinearSpec spec;
+  spec.n = spec.k = 4096;
+  spec.inputScaleType = spec.weightScaleType = spec.biasType = b.getF32Type();
+  spec.zeroPointType = b.getI8Type();
+  spec.outputType = spec.outlierType = b.getF16Type();
+  for (int64_t columns : {int64_t(32), spec.dynamicOutliers})
+    for (const GemmTile &tile : someTiles(GemmProblem::Kind::IntegerLinear)) {
+      SCOPED_TRACE(testing::Message() << columns << " outliers " << tile.blockM << "x"
+                                      << tile.blockN << "x" << tile.blockK);
+      spec.outlierColumns = columns;
+      check([&](mlir::gpu::GPUModuleOp module) { emitIntegerLinear(module, "kernel", spec, tile); },
+            tile);
+    }
+}
+
+TEST_P(Assembly, IntegerBatchMatmulHasNoSpills) {
+  mlir::Builder b(&context());
+  IntegerBatchMatmulSpec spec;
+  spec.leftScaleType = spec.rightScaleType = b.getF32Type();
+  spec.outputType = b.getF16Type();
+  for (bool dynamic : {false, true})
+    for (const GemmTile &tile : someTiles(GemmProblem::Kind::IntegerLinear)) {
+      SCOPED_TRACE(testing::Message() << (dynamic ? "dynamic " : "static ") << tile.blockM << "x"
+                                      << tile.blockN << "x" << tile.blockK);
+      spec.n = dynamic ? spec.dynamic : 1000;
+      spec.k = dynamic ? spec.dynamic : 128;
+      ASSERT_TRUE(isValidTile(spec, tile));
+      check(
+          [&](mlir::gpu::GPUModuleOp module) {
+            emitIntegerBatchMatmul(module, "kernel", spec, tile);
+          },
+          tile);
+    }
+}
+
+TEST_P(Assembly, ActivationQuantizationHasNoSpills) {
+  using Norm = ActivationQuantizationSpec::Norm;
+  mlir::Builder b(&context());
+  ActivationQuantizationSpec spec;
+  spec.scaleType = b.getF32Type();
+  // The longest rows have 64 columns in a thread's registers.
+  for (int64_t k : {576, 4096, 11008, 32767, 32768})
+    for (mlir::Type type : {mlir::Type(b.getF16Type()), mlir::Type(b.getF32Type())})
+      for (Norm norm : {Norm::None, Norm::Layer}) {
+        SCOPED_TRACE(testing::Message() << k << " " << type.getIntOrFloatBitWidth());
+        spec.k = k;
+        spec.inputType = type;
+        spec.norm = norm;
+        spec.symmetric = norm == Norm::Layer;
+        spec.zeroPointType = spec.symmetric ? mlir::Type() : b.getI8Type();
+        spec.gammaType = spec.betaType = norm == Norm::Layer ? type : mlir::Type();
+        GemmTile tile{};
+        tile.warpsM = divideRows(spec)->threads() / 32;
+        tile.warpsN = 1;
+        check(
+            [&](mlir::gpu::GPUModuleOp module) {
+              emitActivationQuantization(module, "kernel", spec);
+            },
+            tile);
+      }
+}
+
 TEST_P(Assembly, WeightOnlyLinearHasNoSpills) {
   mlir::Builder b(&context());
   WeightOnlyLinearSpec spec;
   spec.n = spec.k = 4096;
-  spec.bits = 4;
   spec.groupSize = 128;
   spec.zeroPoints = true;
-  spec.inputType = spec.outputType = b.getF16Type();
   spec.scaleType = spec.biasType = b.getF32Type();
-  for (const GemmTile &tile : someTiles(GemmProblem::Kind::WeightOnlyLinear)) {
-    SCOPED_TRACE(testing::Message() << tile.blockM << "x" << tile.blockN << "x" << tile.blockK);
-    ASSERT_TRUE(isValidTile(spec, tile));
-    check(
-        [&](mlir::gpu::GPUModuleOp module) { emitWeightOnlyLinear(module, "kernel", spec, tile); },
-        tile);
+  auto checkTiles = [&](unsigned bits, mlir::Type type, llvm::ArrayRef<GemmTile> tiles) {
+    spec.bits = bits;
+    spec.inputType = spec.outputType = type;
+    for (const GemmTile &tile : tiles) {
+      SCOPED_TRACE(testing::Message()
+                   << bits << " bits " << tile.blockM << "x" << tile.blockN << "x" << tile.blockK);
+      ASSERT_TRUE(isValidTile(spec, tile));
+      check(
+          [&](mlir::gpu::GPUModuleOp module) {
+            emitWeightOnlyLinear(module, "kernel", spec, tile);
+          },
+          tile);
+    }
+  };
+  checkTiles(4, b.getF16Type(), someTiles(GemmProblem::Kind::WeightOnlyLinear));
+  // The kernels with the most registers for each of the others.
+  GemmTile largest = tiles(GemmProblem::Kind::WeightOnlyLinear).front();
+  checkTiles(2, b.getBF16Type(), largest);
+  checkTiles(3, b.getF16Type(), largest);
+  checkTiles(8, b.getBF16Type(), largest);
+}
+
+TEST_P(Assembly, PackedIntegerLinearHasNoSpills) {
+  mlir::Builder b(&context());
+  PackedIntegerLinearSpec spec;
+  spec.linear.n = spec.linear.k = 4096;
+  spec.linear.inputScaleType = spec.linear.weightScaleType = b.getF32Type();
+  spec.linear.zeroPointType = b.getI8Type();
+  spec.linear.biasType = b.getF32Type();
+  spec.linear.outputType = b.getF16Type();
+  auto checkTiles = [&](GemmProblem::Kind kind) {
+    for (const GemmTile &tile : someTiles(kind)) {
+      SCOPED_TRACE(testing::Message()
+                   << "A" << spec.activationBits << " group " << spec.groupSize << " "
+                   << tile.blockM << "x" << tile.blockN << "x" << tile.blockK);
+      ASSERT_TRUE(isValidTile(spec, tile));
+      check(
+          [&](mlir::gpu::GPUModuleOp module) {
+            emitPackedIntegerLinear(module, "kernel", spec, tile);
+          },
+          tile);
+    }
+  };
+  for (int64_t groupSize : {0, 128}) {
+    spec.groupSize = groupSize;
+    checkTiles(GemmProblem::Kind::PackedIntegerLinear);
   }
+  spec.groupSize = 0;
+  spec.activationBits = 4;
+  if (findChip(GetParam())->hasMmaS4)
+    checkTiles(GemmProblem::Kind::Int4Linear);
 }
 
 INSTANTIATE_TEST_SUITE_P(Chips, Assembly, testing::Values("sm_80", "sm_86", "sm_89", "sm_90a"));

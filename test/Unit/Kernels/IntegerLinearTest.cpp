@@ -59,15 +59,9 @@ TEST_P(IntegerLinear, EqualsNumerics) {
   std::vector<int32_t> weightSums(c.n);
   for (int64_t i = 0; i < c.n * c.k; ++i)
     weightSums[i / c.k] += w[i];
-  auto floats = [](int64_t count, float base) {
-    std::vector<float> values(count);
-    for (int64_t i = 0; i < count; ++i)
-      values[i] = base * (1 + (i * 37 % 101) / 101.0f);
-    return values;
-  };
-  std::vector<float> inputScales = floats(c.perToken ? c.m : 1, 0.01f),
-                     weightScales = floats(c.perChannel ? c.n : 1, 0.001f),
-                     bias = floats(c.n, -0.3f);
+  std::vector<float> inputScales = someFloats(c.perToken ? c.m : 1, 0.01f),
+                     weightScales = someFloats(c.perChannel ? c.n : 1, 0.001f),
+                     bias = someFloats(c.n, -0.3f);
 
   std::vector<Bytes> inputs{bytesOf(q), bytesOf(inputScales)};
   if (c.zeroPoints)

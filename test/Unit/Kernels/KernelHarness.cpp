@@ -68,7 +68,21 @@ float kernels::test::roundTo(float value, Type type) {
 
 kernels::test::KernelRun kernels::test::run(const std::string &ptx, int64_t grid, int64_t threads,
                                             int64_t shared, const std::vector<Bytes> &inputs,
-                                            int64_t outputBytes, int64_t rows) {
+                                            int64_t outputBytes, int64_t rows,
+                                            const std::vector<int64_t> &more) {
+  KernelOutputs done =
+      runWithOutputs(ptx, grid, threads, shared, inputs, {outputBytes}, rows, more);
+  if (done.outputs.empty())
+    return {};
+  return {std::move(done.outputs.front()), std::move(done.counters)};
+}
+
+kernels::test::KernelOutputs kernels::test::runWithOutputs(const std::string &ptx, int64_t grid,
+                                                           int64_t threads, int64_t shared,
+                                                           const std::vector<Bytes> &inputs,
+                                                           const std::vector<int64_t> &outputBytes,
+                                                           int64_t rows,
+                                                           const std::vector<int64_t> &more) {
   std::unique_ptr<emulator::Device> device = emulator::createEmulator();
   auto module = device->load(ptx, "kernel.ptx");
   if (!module) {
@@ -86,9 +100,14 @@ kernels::test::KernelRun kernels::test::run(const std::string &ptx, int64_t grid
     llvm::cantFail(device->write(address, input));
     arguments.push_back(emulator::argument(address));
   }
-  uint64_t output = allocate(outputBytes);
-  arguments.push_back(emulator::argument(output));
+  std::vector<uint64_t> addresses;
+  for (int64_t bytes : outputBytes) {
+    addresses.push_back(allocate(bytes));
+    arguments.push_back(emulator::argument(addresses.back()));
+  }
   arguments.push_back(emulator::argument(static_cast<int32_t>(rows)));
+  for (int64_t number : more)
+    arguments.push_back(emulator::argument(static_cast<int32_t>(number)));
 
   emulator::LaunchConfig config;
   config.grid.x = grid;
@@ -101,9 +120,19 @@ kernels::test::KernelRun kernels::test::run(const std::string &ptx, int64_t grid
   }
   for (const emulator::Finding &finding : result->findings)
     ADD_FAILURE() << emulator::describe(finding);
-  KernelRun done{Bytes(outputBytes), std::move(*result->counters)};
-  EXPECT_FALSE(bool(device->read(output, done.output)));
+  KernelOutputs done{{}, std::move(*result->counters)};
+  for (auto [address, bytes] : llvm::zip_equal(addresses, outputBytes)) {
+    done.outputs.emplace_back(bytes);
+    EXPECT_FALSE(bool(device->read(address, done.outputs.back())));
+  }
   return done;
+}
+
+std::vector<float> kernels::test::someFloats(int64_t count, float base) {
+  std::vector<float> values(count);
+  for (int64_t i = 0; i < count; ++i)
+    values[i] = base * (1 + (i * 37 % 101) / 101.0f);
+  return values;
 }
 
 std::vector<int8_t> kernels::test::randomCodes(int64_t count, int low, int high, unsigned seed) {

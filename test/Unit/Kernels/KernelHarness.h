@@ -43,10 +43,25 @@ struct KernelRun {
   emulator::KernelCounters counters;
 };
 
-/// Runs kernel "kernel" on the inputs, an output of that size and the number of rows. A finding, or
-/// a byte written beyond the output, fails the test.
+/// Runs kernel "kernel" on the inputs, an output of that size, the number of rows and `more`. A
+/// finding, or a byte written beyond the output, fails the test.
 KernelRun run(const std::string &ptx, int64_t grid, int64_t threads, int64_t shared,
-              const std::vector<Bytes> &inputs, int64_t outputBytes, int64_t rows);
+              const std::vector<Bytes> &inputs, int64_t outputBytes, int64_t rows,
+              const std::vector<int64_t> &more = {});
+
+struct KernelOutputs {
+  std::vector<Bytes> outputs;
+  emulator::KernelCounters counters;
+};
+
+/// The same with several outputs.
+KernelOutputs runWithOutputs(const std::string &ptx, int64_t grid, int64_t threads, int64_t shared,
+                             const std::vector<Bytes> &inputs,
+                             const std::vector<int64_t> &outputBytes, int64_t rows,
+                             const std::vector<int64_t> &more = {});
+
+/// base · (1 … 2), different from one to the next: scales for tests.
+std::vector<float> someFloats(int64_t count, float base);
 
 /// Integers in [low, high].
 std::vector<int8_t> randomCodes(int64_t count, int low, int high, unsigned seed);

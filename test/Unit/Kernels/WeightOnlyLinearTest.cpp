@@ -24,13 +24,14 @@ struct Case {
   GemmTile tile;
   bool bfloat = false, zeroPoints = false, bias = false, floatOutput = true;
   bool exact = true;
+  const char *chip = "sm_80";
 };
 
 std::ostream &operator<<(std::ostream &os, const Case &c) {
   return os << c.m << "x" << c.n << "x" << c.k << " bits " << c.bits << " group " << c.groupSize
             << " tile " << c.tile.blockM << "x" << c.tile.blockN << "x" << c.tile.blockK << "/"
             << c.tile.warpsK << (c.bfloat ? " bf16" : " f16")
-            << (c.zeroPoints ? " zero points" : "");
+            << (c.zeroPoints ? " zero points" : "") << " " << c.chip;
 }
 
 class WeightOnlyLinear : public testing::TestWithParam<Case> {};
@@ -64,7 +65,8 @@ TEST_P(WeightOnlyLinear, EqualsReference) {
                       q = randomCodes(c.n * c.k, low, high, 2);
   std::vector<float> x(integers.begin(), integers.end());
   int64_t groupSize = c.groupSize ? c.groupSize : c.k, groups = c.k / groupSize;
-  std::vector<int8_t> integerZero = randomCodes(c.n * groups, -8, 7, 3);
+  std::vector<int8_t> integerZero =
+      randomCodes(c.n * groups, std::max(low, -8), std::min(high, 7), 3);
   std::vector<float> zero(integerZero.begin(), integerZero.end());
   std::vector<float> scales(c.n * groups), bias(c.n);
   std::vector<int8_t> exponents = randomCodes(c.n * groups, -3, 0, 4);
@@ -88,7 +90,8 @@ TEST_P(WeightOnlyLinear, EqualsReference) {
   if (c.bias)
     inputs.push_back(bytesOf(bias));
   std::string ptx = compile(
-      [&](mlir::gpu::GPUModuleOp module) { emitWeightOnlyLinear(module, "kernel", spec, c.tile); });
+      [&](mlir::gpu::GPUModuleOp module) { emitWeightOnlyLinear(module, "kernel", spec, c.tile); },
+      c.chip);
   int64_t elementBytes = spec.outputType.getIntOrFloatBitWidth() / 8;
   KernelRun result = run(ptx, c.tile.blocks(c.m, c.n), c.tile.threads(), sharedBytes(spec, c.tile),
                          inputs, c.m * c.n * elementBytes, c.m);
@@ -128,16 +131,37 @@ static constexpr GemmTile large{128, 256, 64, 2, 4, 3}, wide{64, 256, 64, 1, 4, 
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, WeightOnlyLinear,
-    testing::Values(Case{64, 256, 256, 4, 128, wide},
-                    Case{65, 300, 192, 4, 64, wide, false, false, true},
-                    Case{1, 64, 128, 4, 0, deep}, Case{16, 64, 512, 4, 128, deep, false, true},
-                    Case{17, 130, 96, 4, 32, deep, false, true, true},
-                    Case{130, 256, 128, 4, 32, large}, Case{16, 256, 384, 4, 128, flat},
-                    Case{3, 200, 320, 4, 16, flat, true, true},
-                    Case{70, 128, 128, 4, 64, half, true},
-                    Case{5, 70, 72, 4, 0, half, false, true, false, false},
-                    Case{9, 65, 33, 4, 0, deep, false, false, true}, // x: rows of odd length
-                    Case{40, 96, 128, 8, 64, half}, Case{20, 64, 144, 8, 0, deep, false, true},
-                    Case{33, 96, 96, 4, 48, wide}, // a group that is no power of two
-                    Case{24, 128, 256, 4, 128, deep, false, true, false, true, false},
-                    Case{24, 128, 256, 4, 64, wide, true, false, false, true, false}));
+    testing::Values(
+        Case{64, 256, 256, 4, 128, wide}, Case{65, 300, 192, 4, 64, wide, false, false, true},
+        Case{1, 64, 128, 4, 0, deep}, Case{16, 64, 512, 4, 128, deep, false, true},
+        Case{17, 130, 96, 4, 32, deep, false, true, true}, Case{130, 256, 128, 4, 32, large},
+        Case{16, 256, 384, 4, 128, flat}, Case{3, 200, 320, 4, 16, flat, true, true},
+        Case{70, 128, 128, 4, 64, half, true},
+        Case{5, 70, 72, 4, 0, half, false, true, false, false},
+        Case{9, 65, 33, 4, 0, deep, false, false, true}, // x: rows of odd length
+        Case{40, 96, 128, 8, 64, half}, Case{20, 64, 144, 8, 0, deep, false, true},
+        Case{33, 96, 96, 4, 48, wide}, // a group that is no power of two
+        Case{24, 128, 256, 4, 128, deep, false, true, false, true, false},
+        Case{24, 128, 256, 4, 64, wide, true, false, false, true, false},
+        // bfloat, zeroPoints, bias
+        Case{40, 96, 128, 8, 64, half, true, true, true}, Case{16, 130, 192, 8, 32, flat, true},
+        Case{9, 65, 33, 8, 0, deep, true, true}, Case{64, 256, 256, 3, 128, wide, false, true},
+        Case{17, 130, 96, 3, 32, deep, true, true, true}, Case{130, 256, 128, 3, 32, large},
+        Case{1, 65, 33, 3, 0, deep, false, true}, Case{64, 256, 256, 2, 128, wide, true, true},
+        Case{3, 200, 320, 2, 16, flat, false, true, true}, Case{70, 128, 128, 2, 64, half},
+        Case{5, 70, 72, 2, 0, deep, true}));
+
+/// The narrow types' kernels and 8 bits in bf16 with every chip's instructions.
+static std::vector<Case> casesOfChips() {
+  std::vector<Case> cases;
+  for (const char *chip : {"sm_86", "sm_89", "sm_90a"})
+    for (unsigned bits : {2u, 3u, 4u, 8u})
+      for (bool bfloat : {false, true}) {
+        Case c{19, 72, 160, bits, 32, deep, bfloat, true, true};
+        c.chip = chip;
+        cases.push_back(c);
+      }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Chips, WeightOnlyLinear, testing::ValuesIn(casesOfChips()));

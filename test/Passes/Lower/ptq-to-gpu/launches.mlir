@@ -46,6 +46,7 @@ func.func @w8a8(%q: tensor<2x100x96xi8>, %s: tensor<2x100xf32>, %w: tensor<72x96
 func.func @w4a16(%x: tensor<?x32xf32>) -> tensor<?x4xf32> {
   %w = arith.constant dense<0x76543210> : tensor<4x4xi32>
   %s = arith.constant dense<0.5> : tensor<4x1xf32>
+  // expected-remark@+1 {{layer 'c' has float32 activations, which are rounded to f16 for its kernel}}
   %y = ptq.weight_only_linear %x, %w, %s
          {layer = "c", scheme = #ptq.scheme<bits = 4, symmetric, per_group(32)>}
        : (tensor<?x32xf32>, tensor<4x4xi32>, tensor<4x1xf32>) -> tensor<?x4xf32>
@@ -58,14 +59,14 @@ func.func @w4a16(%x: tensor<?x32xf32>) -> tensor<?x4xf32> {
 // CHECK: ptq.weight_only_linear
 // CHECK: ptq.weight_only_linear
 // CHECK-NOT: gpu.binary
-func.func @declined(%x: tensor<3x32xf32>, %w: tensor<4x4xi32>, %v: tensor<4x3xi32>, %s: tensor<4x1xf32>)
+func.func @declined(%x: tensor<3x32xf32>, %w: tensor<4x4xi32>, %v: tensor<4x5xi32>, %s: tensor<4x1xf32>)
     -> (tensor<3x4xf32>, tensor<3x4xf32>) {
   // expected-remark@+1 {{layer 'd' is left as it is: its weight is not a constant}}
   %y = ptq.weight_only_linear %x, %w, %s {layer = "d", scheme = #ptq.scheme<bits = 4, symmetric, per_channel>}
        : (tensor<3x32xf32>, tensor<4x4xi32>, tensor<4x1xf32>) -> tensor<3x4xf32>
-  // expected-remark@+1 {{layer 'e' is left as it is: kernels have weights of 4 or 8 bits}}
-  %z = ptq.weight_only_linear %x, %v, %s {layer = "e", scheme = #ptq.scheme<bits = 3, symmetric, per_channel>}
-       : (tensor<3x32xf32>, tensor<4x3xi32>, tensor<4x1xf32>) -> tensor<3x4xf32>
+  // expected-remark@+1 {{layer 'e' is left as it is: kernels have weights of 2, 3, 4 or 8 bits}}
+  %z = ptq.weight_only_linear %x, %v, %s {layer = "e", scheme = #ptq.scheme<bits = 5, symmetric, per_channel>}
+       : (tensor<3x32xf32>, tensor<4x5xi32>, tensor<4x1xf32>) -> tensor<3x4xf32>
   return %y, %z : tensor<3x4xf32>, tensor<3x4xf32>
 }
 
