@@ -58,6 +58,17 @@ static std::string schemeText(SchemeAttr weight, SchemeAttr activation) {
          ": " + schemeText(weight) + ", activations " + schemeText(activation);
 }
 
+/// "W4A8: int4 per_group in int8 per_channel, activations int8 symmetric per_token dynamic".
+static void describeGroups(json::Object &object, ExpandGroupsOp expand, SchemeAttr weight,
+                           SchemeAttr activation) {
+  std::string bits = std::to_string(expand.getBits());
+  object["scheme"] = "W" + bits + "A" + std::to_string(activation.getBits()) + ": int" + bits +
+                     " per_group in int8 " + stringifyGranularity(weight.getGranularity()).str() +
+                     ", activations " + schemeText(activation);
+  object["bits"] = expand.getBits();
+  object["group_size"] = expand.getGroupSize();
+}
+
 /// "nf4 per_group, scales int8".
 static void describeLookup(json::Object &object, LookupDequantizeOp lookup) {
   std::string text = "codebook";
@@ -120,6 +131,9 @@ static json::Object layerRow(LayerOpInterface layer) {
     object["bits"] = scheme.getBits();
     if (scheme.getGranularity() == Granularity::PerGroup)
       object["group_size"] = scheme.getGroupSize();
+    if (auto integer = dyn_cast<IntegerLinearOp>(layer.getOperation()))
+      if (auto expand = integer.getWeight().getDefiningOp<ExpandGroupsOp>())
+        describeGroups(object, expand, scheme, activation);
   }
   auto record = layer->getAttrOfType<DictionaryAttr>(kReportAttr);
   for (NamedAttribute entry : record ? record.getValue() : ArrayRef<NamedAttribute>()) {
