@@ -8,7 +8,8 @@ using namespace ptq::emulator;
 
 /// Operands: [d,] barrier [, threads] [, predicate]. `elements`: it waits.
 static void barrier(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   unsigned first = instruction.option ? 1 : 0;
   unsigned lane = __builtin_ctz(mask);
   auto operand = [&](unsigned index) {

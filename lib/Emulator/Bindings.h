@@ -19,10 +19,11 @@ void synchronizeAtomic(Warp &warp, const Instruction &instruction, uint32_t mask
                        const uint64_t *addresses);
 
 /// A .sync instruction: each lane of `mask` names its members; all of them that have not exited
-/// have to execute it now. False, and a finding, if some do not.
-bool checkMembers(Warp &warp, const Instruction &instruction, uint32_t mask, uint32_t memberSlot);
-/// An .aligned instruction: every lane that has not exited executes it.
-bool checkAligned(Warp &warp, const Instruction &instruction, uint32_t mask);
+/// have to execute it now; it is a finding if some do not. False if those that are here wait for the
+/// others: the instruction has not happened, and is executed again.
+[[nodiscard]] bool checkMembers(Warp &warp, const Instruction &instruction, uint32_t mask, uint32_t memberSlot);
+/// An .aligned instruction: every lane that has not exited executes it. As checkMembers().
+[[nodiscard]] bool checkAligned(Warp &warp, const Instruction &instruction, uint32_t mask);
 
 /// The mbarrier object at a generic address; null, and a finding, where there is none.
 /// `instruction` has a strong ordering.

@@ -8,7 +8,8 @@
 using namespace ptq::emulator;
 
 static void arriveCluster(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   if (warp.clusterPhase)
     warp.report(Check::DivergentBarriers, instruction, mask, 0,
                 "a second barrier.cluster.arrive without a barrier.cluster.wait");
@@ -16,7 +17,8 @@ static void arriveCluster(Warp &warp, const Instruction &instruction, uint32_t m
 }
 
 static void waitCluster(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   if (!warp.clusterPhase) {
     warp.report(Check::DivergentBarriers, instruction, mask, 0,
                 "barrier.cluster.wait without a barrier.cluster.arrive");

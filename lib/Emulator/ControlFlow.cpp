@@ -48,7 +48,7 @@ static void trap(Warp &warp, const Instruction &instruction, uint32_t mask) {
 static void nothing(Warp &, const Instruction &, uint32_t) {}
 
 static void setRegisters(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  (void)checkAligned(warp, instruction, mask);
 }
 static void bindSetRegisters(Match &match) {
   const auto &operands = match.statement->operands;

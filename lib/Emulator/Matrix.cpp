@@ -195,26 +195,29 @@ template <unsigned Bits, unsigned K> struct IntegerMma {
       }
     }
   }
-  static void finish(Warp &warp, const Instruction &instruction, uint32_t mask) {
-    checkAligned(warp, instruction, mask);
+  static void finish(Warp &warp, const Instruction &instruction) {
     flowThrough(warp, instruction, 4, numA, numB, 4);
   }
   static void plain(Warp &warp, const Instruction &instruction, uint32_t mask) {
+    if (!checkAligned(warp, instruction, mask))
+      return;
     alignas(64) int16_t a[16][K];
     alignas(64) int32_t pairsB[K / 2][8], sums[16][8];
     gather(warp, instruction, a, pairsB);
     multiply(a, pairsB, sums);
     store(warp, instruction, sums);
-    finish(warp, instruction, mask);
+    finish(warp, instruction);
   }
 #if defined(__x86_64__)
   PTQ_WIDE_TARGET static void wide(Warp &warp, const Instruction &instruction, uint32_t mask) {
+    if (!checkAligned(warp, instruction, mask))
+      return;
     alignas(64) int16_t a[16][K];
     alignas(64) int32_t pairsB[K / 2][8], sums[16][8];
     gather(warp, instruction, a, pairsB);
     multiplyWide(a, pairsB, sums);
     store(warp, instruction, sums);
-    finish(warp, instruction, mask);
+    finish(warp, instruction);
   }
   static Handler get() { return hasWideVectors() ? wide : plain; }
 #else
@@ -229,7 +232,8 @@ static void floatMma(Warp &warp, const Instruction &instruction, uint32_t mask) 
   const uint32_t *ops = instruction.operands;
   bool halfC = instruction.option & halfCBit, halfD = instruction.option & halfDBit;
   unsigned numC = halfC ? 2 : 4, numD = halfD ? 2 : 4;
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   float a[16][K], b[8][K];
   for (unsigned reg = 0; reg != numA; ++reg)
     for (unsigned lane = 0; lane != warpSize; ++lane)

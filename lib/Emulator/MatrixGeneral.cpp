@@ -124,7 +124,8 @@ static void flowThrough(Warp &warp, const Instruction &instruction, const Shape 
 }
 
 static void generalMma(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   const Shape shape(instruction);
   const uint32_t *ops = instruction.operands;
   const uint32_t *slotsA = ops + shape.numC, *slotsB = slotsA + shape.numA,

@@ -18,7 +18,8 @@ static unsigned countOf(const Match &match) {
 /// r/2, half r%2.
 static void loadMatrix(Warp &warp, const Instruction &instruction, uint32_t mask) {
   unsigned count = instruction.elements;
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   uint64_t addresses[warpSize];
   uint32_t lanes = count == 4 ? allLanes : (1u << (8 * count)) - 1;
   computeAddresses(warp, instruction, count, lanes, addresses);
@@ -79,7 +80,8 @@ static void bindLoadMatrix(Match &match) {
 /// The reverse of ldmatrix: row r of matrix j is written by lane 8j + r.
 static void storeMatrix(Warp &warp, const Instruction &instruction, uint32_t mask) {
   unsigned count = instruction.elements;
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   uint64_t addresses[warpSize];
   uint32_t lanes = count == 4 ? allLanes : (1u << (8 * count)) - 1;
   computeAddresses(warp, instruction, 0, lanes, addresses);
@@ -120,7 +122,8 @@ static void bindStoreMatrix(Match &match) {
 
 /// The transpose of one matrix in registers.
 static void moveMatrix(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   uint32_t source[warpSize], *result = warp.slot(instruction.operands[0]);
   std::memcpy(source, warp.slot(instruction.operands[1]), sizeof(source));
   uint32_t undefined = warp.undefinedLanes(instruction.operands[1]), bad = 0;

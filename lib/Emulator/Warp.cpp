@@ -141,7 +141,8 @@ void Warp::pushFrame(const Code &code, uint32_t mask, uint32_t localBase) {
 }
 
 void Warp::selectTop() {
-  const Path &top = frames.back()->paths.back();
+  Path &top = frames.back()->paths.back();
+  top.parked = false;
   pc = top.pc;
   active = top.mask;
 }
@@ -343,6 +344,49 @@ void Warp::exit(uint32_t mask) {
   undefined = top.undefined.data();
   instructions = top.code->instructions.data();
   selectTop();
+}
+
+// The point of reconvergence may lie behind an instruction that all lanes execute together: where a
+// compiler threads jumps, the two sides of a branch meet first at a barrier that neither dominates
+// nor post-dominates the branch. Independent thread scheduling (Volta and later) lets the lanes that
+// are there first wait for the others; here that is another order of the stack's paths.
+//
+// Of the paths, those that contain the lanes of another are where these go on in the end; a path is
+// a leaf if no path above it has lanes of it. A lane goes on in its topmost path.
+bool Warp::gather(uint32_t absent) {
+  auto &paths = frames.back()->paths;
+  uint32_t here = pc - 1, arriving = active;
+  for (Path &meeting : paths) {
+    if (!meeting.parked || meeting.pc != here)
+      continue;
+    // From now on these lanes go where those do that waited here.
+    uint32_t waiting = meeting.mask;
+    bool below = true;
+    for (Path &path : paths) {
+      if (&path == &meeting)
+        below = false;
+      bool contains = &path == &meeting || (below && (path.mask & waiting) == waiting);
+      path.mask = contains ? path.mask | arriving : path.mask & ~arriving;
+    }
+    size_t at = &meeting - paths.data();
+    std::rotate(paths.begin() + at, paths.begin() + at + 1, paths.end());
+    llvm::erase_if(paths, [](const Path &path) { return !path.mask; });
+    selectTop();
+    return true;
+  }
+  uint32_t above = arriving;
+  for (size_t index = paths.size() - 1; index-- != 0;) {
+    const Path &path = paths[index];
+    if (!path.parked && !(path.mask & above) && (path.mask & absent)) {
+      paths.back().pc = here;
+      paths.back().parked = true;
+      std::rotate(paths.begin() + index, paths.begin() + index + 1, paths.end());
+      selectTop();
+      return true;
+    }
+    above |= path.mask;
+  }
+  return false;
 }
 
 void Warp::report(Check check, const Instruction &instruction, uint32_t mask, uint64_t address,

@@ -36,6 +36,8 @@ struct AlignedDeleter {
 /// Divergent paths of a frame: lanes of `mask` go on at `pc` until they get to `reconvergence`.
 struct Path {
   uint32_t mask, pc, reconvergence;
+  /// They wait at `pc`, which others of the warp have to execute with them, for those to arrive.
+  bool parked = false;
 };
 
 /// An invocation of a function.
@@ -145,6 +147,10 @@ public:
   void call(const Instruction &instruction, uint32_t mask);
   void leave(const Instruction &instruction, uint32_t mask);
   void exit(uint32_t mask);
+  /// The active lanes are at an instruction that lanes `absent` have to execute with them. If some
+  /// of those may still arrive, these wait for them, and join them once they are here: the
+  /// instruction is executed again later. False if none can come.
+  [[nodiscard]] bool gather(uint32_t absent);
 
   /// A finding for the lowest lane of `mask`.
   void report(Check check, const Instruction &instruction, uint32_t mask, uint64_t address,

@@ -14,33 +14,41 @@ bool ptq::emulator::checkMembers(Warp &warp, const Instruction &instruction, uin
                                  uint32_t memberSlot) {
   warp.requireDefined(instruction, memberSlot, mask, "names a warp's lanes");
   const uint32_t *members = warp.slot(memberSlot);
+  uint32_t absent = 0;
   for (unsigned lane = 0; lane != warpSize; ++lane) {
     if (!((mask >> lane) & 1))
       continue;
-    uint32_t absent = members[lane] & warp.liveLanes() & ~mask;
     if (!((members[lane] >> lane) & 1)) {
       warp.report(Check::DivergentBarriers, instruction, 1u << lane, 0,
                   "the lane is not in its own member mask 0x" +
                       llvm::Twine::utohexstr(members[lane]));
-      return false;
+      return true;
     }
-    if (absent) {
-      warp.report(Check::DivergentBarriers, instruction, 1u << lane, 0,
-                  "lanes 0x" + llvm::Twine::utohexstr(absent) +
-                      " of the member mask do not execute it together with this one");
-      return false;
-    }
+    absent |= members[lane] & warp.liveLanes() & ~mask;
   }
+  if (!absent)
+    return true;
+  if (mask == warp.activeLanes() && warp.gather(absent))
+    return false;
+  for (unsigned lane = 0; lane != warpSize; ++lane)
+    if (((mask >> lane) & 1) && (members[lane] & absent)) {
+      warp.report(Check::DivergentBarriers, instruction, 1u << lane, 0,
+                  "lanes 0x" + llvm::Twine::utohexstr(members[lane] & absent) +
+                      " of the member mask do not execute it together with this one");
+      break;
+    }
   return true;
 }
 
 bool ptq::emulator::checkAligned(Warp &warp, const Instruction &instruction, uint32_t mask) {
   if (mask == warp.liveLanes())
     return true;
+  if (mask == warp.activeLanes() && warp.gather(warp.liveLanes() & ~mask))
+    return false;
   warp.report(Check::DivergentBarriers, instruction, mask, 0,
               "only lanes 0x" + llvm::Twine::utohexstr(mask) + " of the warp's 0x" +
                   llvm::Twine::utohexstr(warp.liveLanes()) + " execute it together");
-  return false;
+  return true;
 }
 
 namespace {
@@ -51,7 +59,8 @@ enum class Shuffle : uint8_t { Up, Down, Bfly, Idx };
 /// the segment in bits 8–12.
 static void shuffle(Warp &warp, const Instruction &instruction, uint32_t mask) {
   const uint32_t *ops = instruction.operands;
-  checkMembers(warp, instruction, mask, ops[5]);
+  if (!checkMembers(warp, instruction, mask, ops[5]))
+    return;
   uint32_t source[warpSize], *result = warp.slot(ops[0]);
   std::memcpy(source, warp.slot(ops[2]), sizeof(source));
   const uint32_t *amount = warp.slot(ops[3]), *control = warp.slot(ops[4]);
@@ -121,7 +130,8 @@ enum class Vote : uint8_t { All, Any, Uni, Ballot };
 
 static void vote(Warp &warp, const Instruction &instruction, uint32_t mask) {
   const uint32_t *ops = instruction.operands;
-  checkMembers(warp, instruction, mask, ops[2]);
+  if (!checkMembers(warp, instruction, mask, ops[2]))
+    return;
   uint32_t value = warp.predicate(ops[1]);
   if (instruction.negated & 2)
     value = ~value;
@@ -160,7 +170,8 @@ template <class T, bool All>
 static void matchValues(Warp &warp, const Instruction &instruction, uint32_t mask) {
   const uint32_t *ops = instruction.operands;
   unsigned first = All ? 2 : 1;
-  checkMembers(warp, instruction, mask, ops[first + 1]);
+  if (!checkMembers(warp, instruction, mask, ops[first + 1]))
+    return;
   const T *value = reinterpret_cast<T *>(warp.slot(ops[first]));
   const uint32_t *members = warp.slot(ops[first + 1]);
   uint32_t agree = 0, results[warpSize] = {};
@@ -200,7 +211,8 @@ enum class Reduction : uint8_t { Add, Min, Max, And, Or, Xor };
 
 template <class T> static void reduce(Warp &warp, const Instruction &instruction, uint32_t mask) {
   const uint32_t *ops = instruction.operands;
-  checkMembers(warp, instruction, mask, ops[2]);
+  if (!checkMembers(warp, instruction, mask, ops[2]))
+    return;
   const uint32_t *members = warp.slot(ops[2]);
   uint32_t values[warpSize];
   std::memcpy(values, warp.slot(ops[1]), sizeof(values));
@@ -264,7 +276,8 @@ static void bindReduce(Match &match) {
 /// The lowest member is elected: d its lane, p whether this is it.
 static void elect(Warp &warp, const Instruction &instruction, uint32_t mask) {
   const uint32_t *ops = instruction.operands;
-  checkMembers(warp, instruction, mask, ops[2]);
+  if (!checkMembers(warp, instruction, mask, ops[2]))
+    return;
   uint32_t leaders = 0;
   for (unsigned lane = 0; lane != warpSize; ++lane) {
     if (!((mask >> lane) & 1))
@@ -280,7 +293,8 @@ static void elect(Warp &warp, const Instruction &instruction, uint32_t mask) {
 }
 
 static void warpSync(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkMembers(warp, instruction, mask, instruction.operands[0]);
+  if (!checkMembers(warp, instruction, mask, instruction.operands[0]))
+    return;
 }
 
 llvm::ArrayRef<Form> ptq::emulator::warpForms() {

@@ -161,7 +161,8 @@ static void reportUnfenced(Warp &warp, const Instruction &instruction, const cha
 /// Operands: A's descriptor or registers, B's descriptor, whether to add D. D's registers are a
 /// list of the function.
 static void multiply(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   if (warp.index / 4 * 4 + 4 > warp.cta.warps.size())
     warp.report(Check::DivergentBarriers, instruction, mask, 0,
                 "wgmma needs the four warps of a warpgroup");
@@ -274,13 +275,15 @@ static void multiply(Warp &warp, const Instruction &instruction, uint32_t mask) 
 }
 
 static void fence(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   for (uint8_t &state : statesOf(warp))
     state |= fenced;
 }
 
 static void commitGroup(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   uint32_t group = warp.matrixGroupTimes.size();
   for (Warp::MatrixOp &op : warp.matrixOps)
     op.group = std::min(op.group, group);
@@ -300,7 +303,8 @@ static void mark(const Warp::MatrixOp &op, bool flying) {
 }
 
 static void waitGroup(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  checkAligned(warp, instruction, mask);
+  if (!checkAligned(warp, instruction, mask))
+    return;
   size_t pending = static_cast<uint32_t>(instruction.immediate);
   size_t groups = warp.matrixGroupTimes.size();
   size_t done = groups > pending ? groups - pending : 0;
