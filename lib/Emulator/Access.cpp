@@ -130,8 +130,13 @@ bool ptq::emulator::locateUnaligned(Warp &warp, const Instruction &instruction, 
   return true;
 }
 
-static void reportRace(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,
-                       AccessKind kind, const RaceResult &race) {
+void ptq::emulator::reportRace(const DeferredRace &deferred) {
+  Warp &warp = *deferred.warp;
+  const Instruction &instruction = *deferred.instruction;
+  const RaceResult &race = deferred.race;
+  unsigned lane = deferred.lane;
+  uint64_t address = deferred.address;
+  AccessKind kind = deferred.kind;
   const Instruction &other = warp.cta.machine.instructionAt(race.site);
   if (race.unfenced)
     return warp.report(Check::Races, instruction, 1u << lane, addressInSpace(address),
@@ -147,6 +152,37 @@ static void reportRace(Warp &warp, const Instruction &instruction, unsigned lane
                   llvm::Twine(other.line));
 }
 
+/// A race that was found: a finding now, or once a value is used that it makes undefined.
+static void handleRace(DeferredRace found) {
+  Cta &cta = found.warp->cta;
+  bool isDeferred = false;
+  if (found.race.withWrite) {
+    isDeferred = found.kind == AccessKind::Read && found.instruction->deferred &&
+                 !found.race.unfenced && found.warp->defer(found);
+  } else if (found.race.deferred) {
+    isDeferred = true;
+    for (uint32_t readers = found.race.readers; readers; readers &= readers - 1)
+      isDeferred &= cta.warps[__builtin_ctz(readers)]->defer(found);
+  }
+  if (!isDeferred)
+    reportRace(found);
+}
+
+/// A strong read of what another warp has written with a strong access.
+static void observe(std::vector<Observer> &observers, const RaceAccess &access) {
+  for (const Observer &known : observers)
+    if (known.cta == access.cta && known.warp == access.warp)
+      return;
+  observers.push_back({access.cta, access.warp, access.clocks.timeOf(access.warp)});
+}
+static bool isAfterObserver(llvm::ArrayRef<Observer> observers, const RaceAccess &access) {
+  return llvm::any_of(observers, [&](const Observer &known) {
+    return known.cta == access.cta && known.warp == access.warp
+               ? true
+               : access.clocks.happensBefore(known.cta, known.warp, known.time, access.warp);
+  });
+}
+
 void ptq::emulator::checkRace(Warp &warp, const Instruction &instruction, unsigned lane,
                               uint64_t address, unsigned bytes, AccessKind kind,
                               const Location &location, const uint8_t *value,
@@ -160,9 +196,14 @@ void ptq::emulator::checkRace(Warp &warp, const Instruction &instruction, unsign
                     instruction.id,
                     kind == AccessKind::Atomic || instruction.ordering != Ordering::Weak,
                     !cta.machine.program.synchronizesAcrossCtas,
-                    agent};
+                    agent,
+                    instruction.deferred};
   bool global = location.space == Space::Global;
   ShadowLocks::Guard guard(global ? cta.machine.shadowLocks() : nullptr, address);
+  // Where CTAs run on several host threads, they do not synchronise.
+  Observers *observers = !global                                      ? &cta.observers
+                         : cta.machine.program.synchronizesAcrossCtas ? &cta.machine.observers
+                                                                      : nullptr;
   unsigned first = address & 3;
   unsigned words = (first + bytes + 3) / 4;
   for (unsigned word = 0; word != words; ++word) {
@@ -170,6 +211,10 @@ void ptq::emulator::checkRace(Warp &warp, const Instruction &instruction, unsign
     unsigned end = std::min(4u, first + bytes - word * 4);
     uint8_t which = ((1u << end) - 1) & ~((1u << begin) - 1);
     RaceResult race;
+    const ShadowCell &cell = location.cells[word];
+    if (access.strong && kind == AccessKind::Read && observers && cell.strongWrite &&
+        (cell.writer != access.cta + 1 || cell.writerWarp != warp.index))
+      observe((*observers)[(address & ~uint64_t(3)) + word * 4], access);
     if (kind == AccessKind::Read) {
       race = checkRead(location.cells[word], access, which);
     } else {
@@ -179,8 +224,19 @@ void ptq::emulator::checkRace(Warp &warp, const Instruction &instruction, unsign
           (!location.state || location.state[offset] == static_cast<uint8_t>(ByteState::Defined));
       race = checkWrite(location.cells[word], access, which, same);
     }
+    if (observers && !observers->empty() && (race.found || kind != AccessKind::Read)) {
+      auto known = observers->find((address & ~uint64_t(3)) + word * 4);
+      if (known != observers->end()) {
+        if (race.withStrongWrite && isAfterObserver(known->second, access))
+          race.found = false;
+        if (kind != AccessKind::Read)
+          observers->erase(known);
+      }
+    }
     if (__builtin_expect(race.found, 0))
-      reportRace(warp, instruction, lane, address, kind, race);
+      handleRace({race.withWrite ? &instruction : &cta.machine.instructionAt(race.site),
+                  race.withWrite ? cta.clocks.timeOf(warp.index) : race.readTime, &warp,
+                  &instruction, lane, address, kind, race});
   }
 }
 
@@ -265,6 +321,7 @@ const uint8_t *ptq::emulator::readShared(Warp &warp, const Instruction &instruct
     ShadowCell &cell = cells[word];
     if (cell.readTime == time && cell.readers) {
       cell.readers |= bit;
+      cell.deferred &= cell.readSite == instruction.id;
       continue;
     }
     cell.reader = me;
@@ -272,6 +329,7 @@ const uint8_t *ptq::emulator::readShared(Warp &warp, const Instruction &instruct
     cell.readBytes = 15;
     cell.readTime = time;
     cell.readSite = instruction.id;
+    cell.deferred = instruction.deferred;
   }
   return cta.shared.data() + offset;
 }

@@ -11,8 +11,6 @@
 
 namespace ptq::emulator {
 
-enum class AccessKind : uint8_t { Read, Write, Atomic };
-
 /// Where an address leads.
 struct Location {
   uint8_t *data = nullptr;
@@ -50,6 +48,9 @@ bool locateUnaligned(Warp &warp, const Instruction &instruction, unsigned lane, 
 void checkRace(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,
                unsigned bytes, AccessKind kind, const Location &location,
                const uint8_t *value = nullptr, std::optional<unsigned> agent = std::nullopt);
+
+/// The finding of a race.
+void reportRace(const DeferredRace &race);
 
 /// Reads and reports use of a pending cp.async. True if all bytes are defined.
 bool readBytes(Warp &warp, const Instruction &instruction, unsigned lane, uint64_t address,

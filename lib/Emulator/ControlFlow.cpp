@@ -61,6 +61,7 @@ Handler ptq::emulator::enterBlockHandler() { return enterBlock; }
 Handler ptq::emulator::exitHandler(bool ofKernel) { return ofKernel ? exitLanes : leave; }
 Handler ptq::emulator::trapHandler() { return trap; }
 bool ptq::emulator::isBranch(const Instruction &instruction) { return instruction.run == branch; }
+bool ptq::emulator::isCall(const Instruction &instruction) { return instruction.run == call; }
 bool ptq::emulator::isTableBranch(const Instruction &instruction) {
   return instruction.run == branchTable;
 }

@@ -16,6 +16,7 @@ Handler exitHandler(bool ofKernel);
 Handler trapHandler();
 bool isBranch(const Instruction &instruction);
 bool isTableBranch(const Instruction &instruction);
+bool isCall(const Instruction &instruction);
 /// ret, exit and trap: no lane goes on behind it if it has no guard.
 bool isExit(const Instruction &instruction);
 

@@ -182,6 +182,7 @@ Error ProgramDecoder::decodeFunction(Code &code) {
       labels.push_back({label.statement, label.name.str()});
   buildControlFlow(code, labels);
   watchMatrixRegisters(code);
+  trackLoadedValues(program, code);
   return Error::success();
 }
 

@@ -102,6 +102,8 @@ static bool matchSteps(const Pattern &pattern, ArrayRef<Modifier> modifiers, siz
 
 /// ".f16x2", ".e4m3x2", ".s4", …
 static bool isTypeName(StringRef word) {
+  if (word == ".f4e" || word == ".b4e") // modes of prmt
+    return false;
   word = word.drop_front();
   StringRef letters = word.take_while([](char c) { return c >= 'a' && c <= 'z'; });
   return llvm::is_contained({"b", "s", "u", "f", "bf", "tf", "e", "ue"}, letters) &&
@@ -115,6 +117,11 @@ static bool isPriority(StringRef word) { return word.starts_with(".L2::evict"); 
 
 /// Whether a modifier is part of the instruction's name: it stays at its place.
 static bool isOfName(StringRef opcode, StringRef word) {
+  if (opcode == "fence")
+    return word == ".proxy";
+  if ((opcode == "div" && word == ".full") || (opcode == "createpolicy" && word == ".cvt") ||
+      (opcode == "cp" && word == ".tensor"))
+    return true;
   if (opcode == "shf" ||
       llvm::is_contained({".to", ".pack", ".async", ".bulk", ".fractional", ".range"}, word))
     return true;
@@ -130,7 +137,7 @@ static bool isOfName(StringRef opcode, StringRef word) {
   if (opcode == "setmaxnreg")
     return word == ".inc" || word == ".dec";
   if (opcode == "bar" || opcode == "barrier")
-    return llvm::is_contained({".cta", ".red", ".arrive", ".warp", ".cluster"}, word);
+    return llvm::is_contained({".cta", ".red", ".arrive", ".wait", ".warp", ".cluster"}, word);
   return llvm::is_contained({".lo", ".hi", ".wide"}, word) &&
          llvm::is_contained({"mul", "mad", "mul24", "mad24", "madc", "dp2a"}, opcode);
 }

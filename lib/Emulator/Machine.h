@@ -64,6 +64,8 @@ public:
   ShadowLocks *shadowLocks() { return locks.get(); }
   /// What was released at a location of global memory.
   std::map<uint64_t, ForeignClocks> released;
+  /// Of words of global memory.
+  Observers observers;
 
 private:
   void runIndependent(unsigned threads);
@@ -121,6 +123,7 @@ public:
   std::vector<uint8_t> shared, sharedState;
   std::vector<ShadowCell> sharedCells;
   std::map<uint64_t, ForeignClocks> released;
+  Observers observers;
   /// By address in shared memory.
   std::map<uint32_t, Mbarrier> mbarriers;
   /// Completes the phase if nothing is missing.

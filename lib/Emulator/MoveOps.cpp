@@ -110,6 +110,36 @@ static void unpack(Warp &warp, const Instruction &instruction, uint32_t mask) {
   }
 }
 
+/// Element by element; a source may be a destination too. `elements`: how many.
+template <class T>
+static void moveVector(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  unsigned count = instruction.elements;
+  T sources[4][warpSize];
+  uint32_t undefined[4];
+  uint64_t bits[4][warpSize];
+  for (unsigned index = 0; index != count; ++index) {
+    uint32_t slot = instruction.operands[count + index];
+    std::memcpy(sources[index], warp.slot(slot), sizeof(sources[index]));
+    undefined[index] = warp.undefinedLanes(slot) & mask;
+    for (uint32_t lanes = undefined[index]; lanes; lanes &= lanes - 1)
+      bits[index][__builtin_ctz(lanes)] = warp.undefinedBits(slot, __builtin_ctz(lanes));
+  }
+  for (unsigned index = 0; index != count; ++index) {
+    uint32_t slot = instruction.operands[index];
+    auto *result = reinterpret_cast<T *>(warp.slot(slot));
+    for (unsigned lane = 0; lane != warpSize; ++lane)
+      result[lane] = (mask >> lane) & 1 ? sources[index][lane] : result[lane];
+    warp.define(slot, mask);
+    for (uint32_t lanes = undefined[index]; lanes; lanes &= lanes - 1)
+      warp.setUndefinedBits(slot, __builtin_ctz(lanes), bits[index][__builtin_ctz(lanes)],
+                            instruction, count + index);
+  }
+}
+static void bindMoveVector(Match &match) {
+  match.instruction->elements = match.has(".v2") ? 2 : 4;
+  match.set(typeBits(match.type(0)) == 64 ? moveVector<uint64_t> : moveVector<uint32_t>);
+}
+
 /// The form with braces has the same modifiers as the plain one: which it is, the operands say.
 static void bindMove(Match &match) {
   Type type = match.type(0);
@@ -178,6 +208,10 @@ llvm::ArrayRef<Form> ptq::emulator::moveForms() {
   static const Form forms[] = {
       {"mov .pred|.b16|.b32|.b64|.u16|.u32|.u64|.s16|.s32|.s64|.f32|.f64", "=0 any",
        "Data Movement: mov", bindMove},
+      {"mov .v2 .b16|.b32|.b64|.u16|.u32|.u64|.s16|.s32|.s64|.f32|.f64", "=v2:0 v2:0",
+       "Data Movement: mov", bindMoveVector},
+      {"mov .v4 .b16|.b32|.u16|.u32|.s16|.s32|.f32", "=v4:0 v4:0", "Data Movement: mov",
+       bindMoveVector},
       {"cvta ?.to .global|.shared|.shared::cta|.shared::cluster|.local|.const|.param|.param::entry "
        ".u64",
        "=u64 any", "Data Movement: cvta", bindCvta},

@@ -38,11 +38,19 @@ static std::optional<std::pair<SpecialRegister, bool>> findSpecial(StringRef nam
                    .Case("%lanemask_gt", R::LanemaskGt)
                    .Case("%lanemask_ge", R::LanemaskGe)
                    .Cases({"%cluster_ctaid.x", "%cluster_ctaid.y", "%cluster_ctaid.z"}, R::Zero)
-                   .Cases({"%cluster_ctarank", "%tid.w", "%ctaid.w"}, R::Zero)
+                   .Case("%cluster_ctarank", R::Zero)
+                   // The fourth element of each is unused and zero.
+                   .Cases({"%tid.w", "%ntid.w", "%ctaid.w", "%nctaid.w"}, R::Zero)
+                   .Cases({"%clusterid.w", "%nclusterid.w"}, R::Zero)
+                   .Cases({"%cluster_ctaid.w", "%cluster_nctaid.w"}, R::Zero)
                    .Cases({"%cluster_nctaid.x", "%cluster_nctaid.y", "%cluster_nctaid.z"}, R::One)
                    .Case("%cluster_nctarank", R::One)
                    .Case("%dynamic_smem_size", R::DynamicSharedSize)
                    .Case("%total_smem_size", R::TotalSharedSize)
+                   .Case("%aggr_smem_size", R::AggregateSharedSize)
+                   .Cases({"%reserved_smem_offset_begin", "%reserved_smem_offset_end"}, R::Zero)
+                   .Cases({"%reserved_smem_offset_cap", "%reserved_smem_offset_0"}, R::Zero)
+                   .Case("%reserved_smem_offset_1", R::Zero)
                    .Case("%clock", R::Clock)
                    .Case("%clock64", R::Clock64)
                    .Case("%globaltimer", R::GlobalTimer)
@@ -50,6 +58,10 @@ static std::optional<std::pair<SpecialRegister, bool>> findSpecial(StringRef nam
                    .Cases({"%clock_hi", "%globaltimer_hi"}, R::ClockHigh)
                    .Cases({"%pm0", "%pm1", "%pm2", "%pm3", "%pm4", "%pm5", "%pm6", "%pm7"}, R::Zero)
                    .Default(std::nullopt);
+  // %envreg0 to %envreg31: what the driver puts there, if it does.
+  unsigned number;
+  if (!found && name.consume_front("%envreg") && !name.getAsInteger(10, number) && number < 32)
+    found = R::Zero;
   if (!found)
     return std::nullopt;
   bool wide = *found == R::Clock64 || *found == R::GlobalTimer;
@@ -179,6 +191,18 @@ Error OperandDecoder::decodeVector(const Operand &operand, unsigned count, Type 
                                    bool destination) {
   if (operand.kind != Operand::Vector && count == 1)
     return decodeValue(operand, type, widen, destination);
+  if (operand.kind == Operand::Special && count == 4 && !operand.name.contains('.')) {
+    for (const char *element : {".x", ".y", ".z", ".w"}) {
+      std::string name = operand.name.str() + element;
+      if (!findSpecial(name))
+        return fail(operand, "'" + operand.name + "' is not a vector");
+      Operand part = operand;
+      part.name = name;
+      if (Error error = decodeValue(part, type, widen, destination))
+        return error;
+    }
+    return Error::success();
+  }
   if (operand.kind != Operand::Vector) {
     if (operand.kind == Operand::Register &&
         code.function->registers[operand.reg].vectorLanes == count)

@@ -86,6 +86,11 @@ struct Instruction {
   uint32_t index = 0;
   uint32_t line = 0;
   uint32_t block = 0;
+  /// A load whose values no instruction of its block uses (LoadedValues.cpp), and the numbers of
+  /// those that get to the block's end.
+  bool deferred = false;
+  uint8_t numValues = 0;
+  uint32_t firstValue = 0;
   /// Index into the program's opcodes, and the number of this instruction in the whole program.
   uint32_t opcode = 0, id = 0;
 };
@@ -126,6 +131,7 @@ enum class SpecialRegister : uint8_t {
   Zero,
   One,
   DynamicSharedSize,
+  AggregateSharedSize,
   TotalSharedSize,
   Clock,
   Clock64,
@@ -139,6 +145,8 @@ struct BasicBlock {
   std::string label;
   unsigned line;
   uint32_t id = 0;
+  /// Of deferred loads: values that it uses before it replaces them, and values that it replaces.
+  std::vector<uint32_t> usedValues, replacedValues;
 };
 
 struct Code;
@@ -180,7 +188,7 @@ struct Program {
   std::vector<std::unique_ptr<Code>> functions; // the kernel first
   /// Opcodes with their modifiers.
   std::vector<std::string> opcodes;
-  uint32_t numInstructions = 0, numBlocks = 0;
+  uint32_t numInstructions = 0, numBlocks = 0, numLoadedValues = 0;
   /// Parameters: offset of each, and bytes in all.
   std::vector<uint32_t> parameterOffsets;
   uint32_t parameterBytes = 0;
@@ -213,6 +221,9 @@ void buildControlFlow(Code &code, llvm::ArrayRef<std::pair<uint32_t, std::string
 
 /// Puts a watch on instructions that use registers of wgmma.
 void watchMatrixRegisters(Code &code);
+
+/// Finds loads whose races matter only if their value is used later.
+void trackLoadedValues(Program &program, Code &code);
 
 } // namespace ptq::emulator
 

@@ -156,10 +156,24 @@ static bool writeConflicts(const ShadowCell &cell, const RaceAccess &access, uin
 }
 
 static RaceResult conflictWithWrite(const ShadowCell &cell) {
-  return {true, true, cell.writeSite, cell.writer - 1, cell.writerWarp >= maxWarps};
+  return {true,
+          true,
+          bool(cell.strongWrite),
+          cell.writeSite,
+          cell.writer - 1,
+          cell.writerWarp >= maxWarps};
 }
-static RaceResult conflictWithRead(const ShadowCell &cell) {
-  return {true, false, cell.readSite, cell.reader - 1, (cell.readers >> maxWarps) != 0};
+static RaceResult conflictWithRead(const ShadowCell &cell, const RaceAccess &access) {
+  RaceResult result{true,          false,           false,
+                    cell.readSite, cell.reader - 1, (cell.readers >> maxWarps) != 0};
+  result.deferred = cell.deferred && cell.reader == access.cta + 1;
+  result.readTime = cell.readTime;
+  for (uint64_t readers = cell.readers; readers; readers &= readers - 1) {
+    unsigned reader = __builtin_ctzll(readers);
+    if (!access.clocks.happensBefore(access.cta, reader, cell.readTime, access.warp))
+      result.readers |= 1u << reader;
+  }
+  return result;
 }
 
 RaceResult ptq::emulator::checkRead(ShadowCell &cell, const RaceAccess &access, uint8_t bytes) {
@@ -180,6 +194,7 @@ RaceResult ptq::emulator::checkRead(ShadowCell &cell, const RaceAccess &access, 
   bool same = cell.reader == access.cta + 1 && cell.readBytes == bytes;
   if (same && cell.readTime == time) {
     cell.readers |= bit;
+    cell.deferred &= cell.readSite == access.site;
     return result;
   }
   if (cell.readers &&
@@ -191,6 +206,7 @@ RaceResult ptq::emulator::checkRead(ShadowCell &cell, const RaceAccess &access, 
     } else if (same && !(access.agent && !(cell.readers >> maxWarps))) {
       cell.readers |= bit;
       cell.readTime = std::min(cell.readTime, time);
+      cell.deferred = 0;
       return result;
     }
   }
@@ -199,6 +215,7 @@ RaceResult ptq::emulator::checkRead(ShadowCell &cell, const RaceAccess &access, 
   cell.readBytes = bytes;
   cell.readTime = time;
   cell.readSite = access.site;
+  cell.deferred = access.deferred;
   return result;
 }
 
@@ -209,9 +226,9 @@ RaceResult ptq::emulator::checkWrite(ShadowCell &cell, const RaceAccess &access,
     result = conflictWithWrite(cell);
   else if (!sameValue && (cell.readBytes & bytes) && cell.readers &&
            !access.clocks.allBefore(cell.reader - 1, cell.readers, cell.readTime, access.warp))
-    result = conflictWithRead(cell);
+    result = conflictWithRead(cell, access);
   else if (!sameValue && cell.manyReaders && access.independentCtas && (cell.readBytes & bytes))
-    result = conflictWithRead(cell);
+    result = conflictWithRead(cell, access);
   if (sameValue && cell.writer)
     return result;
   unsigned actor = access.agent.value_or(access.warp);

@@ -25,6 +25,8 @@
 
 namespace ptq::emulator {
 
+enum class AccessKind : uint8_t { Read, Write, Atomic };
+
 constexpr unsigned maxWarps = 32;
 
 /// What works beside the warps and accesses memory later than the instruction that says so: the
@@ -53,7 +55,8 @@ struct ShadowCell {
                      writeBytes : 4,
                      readBytes : 4,
                      strongWrite : 1,
-                     manyReaders : 1;
+                     manyReaders : 1,
+                     deferred : 1; // all of readers by one load, Instruction::deferred
 };
 
 /// What a warp, or a location, knows of other CTAs' times.
@@ -137,17 +140,31 @@ struct RaceAccess {
   bool independentCtas;
   /// An asynchronous access, issued by the warp.
   std::optional<unsigned> agent = std::nullopt;
+  /// A load of Instruction::deferred.
+  bool deferred = false;
 };
+
+/// Who has read the last write of a word with a strong access, where that write was strong too:
+/// CTA, warp, time. What they do afterwards is after that write (PTX ISA, causality order: an
+/// observation and what follows it), whatever else they know of the writer.
+struct Observer {
+  uint32_t cta, warp, time;
+};
+using Observers = std::map<uint64_t, std::vector<Observer>>;
 
 /// What an access raced with: 0 nothing, else the site of the other access.
 struct RaceResult {
   bool found = false;
-  bool withWrite = false;
+  bool withWrite = false, withStrongWrite = false;
   uint32_t site = 0, cta = 0;
   /// The other access was an agent's.
   bool withAgent = false;
   /// Ordered, but fence.proxy.async is missing.
   bool unfenced = false;
+  /// The other accesses were all by a deferred load: the CTA's warps of which nothing orders it,
+  /// and when.
+  bool deferred = false;
+  uint32_t readers = 0, readTime = 0;
 };
 
 /// `bytes`: which of the word's four bytes.

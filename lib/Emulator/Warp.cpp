@@ -11,6 +11,9 @@ using namespace ptq::emulator;
 
 /// Calls deeper than this are a runaway recursion.
 static constexpr size_t maxDepth = 256;
+/// Of shared memory, what the system keeps for itself in each CTA (compute capability 8.0 and
+/// later).
+static constexpr uint32_t reservedSharedBytes = 1024;
 
 Frame::Frame(const Code &code, uint32_t localBase)
     : code(&code), undefined(code.numSlots, allLanes), origins(code.numSlots),
@@ -98,6 +101,8 @@ static uint64_t specialValue(const Cta &cta, unsigned warp, unsigned lane, Speci
     return machine.dynamicShared;
   case SpecialRegister::TotalSharedSize:
     return machine.sharedBytes();
+  case SpecialRegister::AggregateSharedSize:
+    return machine.sharedBytes() + reservedSharedBytes;
   default:
     return 0;
   }
@@ -190,7 +195,10 @@ void Warp::enterBlock(const Instruction &instruction) {
       return;
   }
   pc = here + 1;
-  uint32_t block = frames.back()->code->blocks[instruction.block].id;
+  const BasicBlock &entered = frames.back()->code->blocks[instruction.block];
+  if (instruction.option)
+    noteValues(entered);
+  uint32_t block = entered.id;
   ++cta.tally.blocks[block];
   cta.tally.lanes[block] += __builtin_popcount(active);
 }

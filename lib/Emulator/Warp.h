@@ -16,6 +16,7 @@
 #define PTQ_LIB_EMULATOR_WARP_H
 
 #include "Program.h"
+#include "Race.h"
 #include "ptq/Emulator/Report.h"
 
 #include <memory>
@@ -67,6 +68,27 @@ struct PendingCopy {
   uint32_t lane, group;
   const Instruction *instruction;
   alignas(16) uint8_t data[16];
+};
+
+/// A value that a load has left for other blocks. Times are of the CTA's clock.
+struct LoadedValue {
+  uint32_t time = 0;
+  /// When the newest of them that was used had been loaded.
+  uint32_t usedTime = 0;
+  bool isLive = false;
+};
+
+/// A race of a load with a write that is a finding once the loaded value is used.
+struct DeferredRace {
+  const Instruction *load;
+  uint32_t time;
+  /// The second of the two accesses, and the first.
+  Warp *warp;
+  const Instruction *instruction;
+  unsigned lane;
+  uint64_t address;
+  AccessKind kind;
+  RaceResult race;
 };
 
 class Warp {
@@ -152,6 +174,12 @@ public:
   /// instruction is executed again later. False if none can come.
   [[nodiscard]] bool gather(uint32_t absent);
 
+  // Loads whose values are used in other blocks, if they are: LoadedValues.cpp.
+  void noteLoad(const Instruction &instruction);
+  void noteValues(const BasicBlock &block);
+  /// The race is a finding if the loaded value is used. False if it was already.
+  [[nodiscard]] bool defer(const DeferredRace &race);
+
   /// A finding for the lowest lane of `mask`.
   void report(Check check, const Instruction &instruction, uint32_t mask, uint64_t address,
               const llvm::Twine &message);
@@ -209,6 +237,9 @@ private:
   void fillConstants(Frame &frame);
   void reportUndefined(const Instruction &instruction, uint32_t slot, uint32_t mask,
                        const char *use);
+
+  std::vector<LoadedValue> loadedValues;
+  std::vector<DeferredRace> deferredRaces;
 
   uint32_t *registers = nullptr;
   uint32_t *undefined = nullptr;

@@ -136,7 +136,9 @@ TEST(PtxasAgreement, OrderOfModifiers) {
   unsigned number = 0;
   for (const std::string &statement : expandForms(readInput("forms.txt")))
     if (loadError(withDeclarations(statement)).empty() && number++ % 4 == 0 &&
-        !StringRef(statement).starts_with("testp")) // its .nan has one place only
+        !StringRef(statement).starts_with("testp") && // its .nan has one place only
+        // Alone it is taken; among others that depends on what they are.
+        !StringRef(statement).starts_with("setmaxnreg"))
       for (int times = 0; times != 2; ++times)
         if (std::string shuffled = shuffleModifiers(statement, random); shuffled != statement)
           statements.push_back(shuffled);
@@ -163,5 +165,5 @@ TEST(Forms, NoneIsLost) {
   unsigned loaded = 0;
   for (const std::string &statement : expandForms(readInput("forms.txt")))
     loaded += loadError(withDeclarations(statement)).empty();
-  EXPECT_EQ(loaded, 17203u);
+  EXPECT_EQ(loaded, 17208u);
 }

@@ -221,3 +221,71 @@ TEST(SeededBug, EachCheckCanBeTurnedOff) {
       findings(with("add.s64 %rd4, %rd1, 4096;\nld.global.u32 %r9, [%rd4];\nret;"), shared, options)
           .empty());
 }
+
+// Lanes that meet first at a barrier which the two sides of a branch reach apart: lane 0 jumps to
+// it, the others fall through a block of their own. The branch's point of reconvergence, ALL, is
+// behind both blocks that follow the barrier.
+TEST(SeededBug, BarrierBeforeReconvergence) {
+  auto threaded = [](const char *others) {
+    return with(("setp.eq.u32 %p1, %r1, 0;\nsetp.ne.u32 %p2, %r2, 77;\nmov.u32 %r9, 1;\n"
+                 "@%p1 bra FIRST;\nst.shared.u32 [%r6], %r1;\n@%p2 bra MEET;\nbra ALL;\n"
+                 "FIRST: mov.u32 %r9, 2;\nst.shared.u32 [%r6], %r9;\n@!%p2 bra ALL;\n" +
+                 llvm::Twine(others) +
+                 "MEET: bar.sync 0;\nld.shared.u32 %r9, [%r8];\n"
+                 "ALL: st.global.u32 [%rd3], %r9;\nret;")
+                    .str());
+  };
+  for (uint64_t seed : {0, 1, 2}) {
+    EmulatorOptions options;
+    options.seed = seed;
+    EXPECT_TRUE(findings(threaded(""), shared, options).empty());
+    // Lane 0 leaves without it.
+    std::vector<Finding> found = findings(threaded("bra ALL;\n"), shared, options);
+    ASSERT_FALSE(found.empty());
+    EXPECT_TRUE(llvm::any_of(
+        found, [](const Finding &finding) { return finding.check == Check::DivergentBarriers; }));
+  }
+}
+
+// What a software pipeline loads in its last step is for nobody: a race of that load is none.
+TEST(SeededBug, RaceOfUnusedLoad) {
+  auto pipeline = [](const char *end) {
+    return with(("st.shared.u32 [%r6], %r1;\nbar.sync 0;\nmov.u32 %r10, 0;\nmov.u32 %r11, 0;\n"
+                 "ld.shared.u32 %r9, [%r8];\n"
+                 "LOOP: add.u32 %r11, %r11, %r9;\nbar.sync 0;\nld.shared.u32 %r9, [%r8];\n"
+                 "add.u32 %r10, %r10, 1;\nsetp.lt.u32 %p1, %r10, 4;\n@%p1 bra LOOP;\n"
+                 "st.shared.u32 [%r6], 100;\n" +
+                 llvm::Twine(end) + "st.global.u32 [%rd3], %r11;\nret;")
+                    .str());
+  };
+  for (uint64_t seed : {0, 1, 2, 3}) {
+    EmulatorOptions options;
+    options.seed = seed;
+    EXPECT_TRUE(findings(pipeline(""), shared, options).empty());
+    EXPECT_TRUE(
+        findings(pipeline("mov.u32 %r9, 0;\nadd.u32 %r11, %r11, %r9;\n"), shared, options).empty());
+    // The same, and the value is used: before the write or after it, in this block or a later one.
+    expectOnly(findings(pipeline("add.u32 %r11, %r11, %r9;\n"), shared, options), Check::Races,
+               "nothing orders");
+    expectOnly(findings(pipeline("bar.sync 0;\n@%p1 bra END;\nadd.u32 %r10, %r10, %r11;\n"
+                                 "END: add.u32 %r11, %r11, %r9;\n"),
+                        shared, options),
+               Check::Races, "nothing orders");
+  }
+}
+
+// A lock that the last of those who wait for it sets back with a plain store (Marlin's): after the
+// strong read of a strong write, that write is in order. Without the read it is not.
+TEST(SeededBug, StoreAfterObservation) {
+  auto lock = [](const char *wait) {
+    return with(("setp.ne.u32 %p1, %r1, 0;\n@%p1 bra END;\nsetp.eq.u32 %p2, %r2, 0;\n"
+                 "@%p2 bra LAST;\nred.relaxed.gpu.global.add.u32 [%rd1+512], 7;\nbra END;\n"
+                 "LAST: " +
+                 llvm::Twine(wait) + "st.global.u32 [%rd1+512], 0;\nEND: ret;")
+                    .str());
+  };
+  const char *wait = "WAIT: ld.relaxed.gpu.global.u32 %r9, [%rd1+512];\nsetp.ne.u32 %p3, %r9, 12;\n"
+                     "@%p3 bra WAIT;\n";
+  EXPECT_TRUE(findings(lock(wait), shared).empty());
+  expectOnly(findings(lock(""), shared), Check::Races, "nothing orders");
+}
