@@ -74,14 +74,15 @@ void ProgramDecoder::collect(const Function &function) {
 /// here rather than by another compiler's layout. Dynamic memory comes last, at the alignment of
 /// its strictest declaration.
 Error ProgramDecoder::layOutShared() {
-  llvm::SetVector<const Variable *> variables;
+  llvm::SmallSetVector<const Variable *, 8> variables, ofModule;
   auto visit = [&](const Variable *variable) {
-    if (variable && variable->space == Space::Shared)
-      variables.insert(variable);
+    if (variable && variable->space == Space::Shared && !variables.contains(variable))
+      ofModule.insert(variable);
   };
   for (const Function *function : reached) {
     for (const auto &variable : function->variables)
-      visit(variable.get());
+      if (variable->space == Space::Shared)
+        variables.insert(variable.get());
     for (const Statement &statement : function->statements)
       for (const Operand &operand : statement.operands) {
         visit(operand.variable);
@@ -89,10 +90,22 @@ Error ProgramDecoder::layOutShared() {
           visit(element.variable);
       }
   }
-  uint64_t end = 0, dynamicAlignment = 16;
-  auto place = [&](uint64_t alignment) {
-    uint64_t begin = llvm::alignTo(end + sharedGap, alignment);
-    return begin % (2 * alignment) == 0 ? begin + alignment : begin;
+  auto sorted = ofModule.takeVector();
+  llvm::sort(sorted, [](const Variable *a, const Variable *b) {
+    return std::tie(a->location.line, a->location.column) <
+           std::tie(b->location.line, b->location.column);
+  });
+  variables.insert(sorted.begin(), sorted.end());
+  // ptxas packs variables of the function, then those of the module, in order of declaration, at
+  // their alignment and no better, from 0. Here there are gaps, and yet everything is as well and as
+  // badly aligned as there.
+  uint64_t end = 0, packed = 0, dynamicAlignment = 16;
+  auto place = [&](uint64_t alignment, uint64_t bytes, uint64_t modulus) {
+    packed = llvm::alignTo(packed, alignment);
+    modulus = std::max(modulus, alignment);
+    uint64_t begin = llvm::alignTo(end + sharedGap, modulus, packed % modulus);
+    packed += bytes;
+    return begin;
   };
   for (const Variable *variable : variables) {
     if (variable->isExtern) {
@@ -100,7 +113,7 @@ Error ProgramDecoder::layOutShared() {
       program.usesDynamicShared = true;
       continue;
     }
-    uint64_t begin = place(variable->alignment);
+    uint64_t begin = place(variable->alignment, variable->bytes, 128);
     end = begin + variable->bytes;
     if (end > (1u << 30))
       return errorAt(module.file, variable->location, "more than 1 GiB of shared memory");
@@ -108,7 +121,7 @@ Error ProgramDecoder::layOutShared() {
         {variable, static_cast<uint32_t>(begin), static_cast<uint32_t>(end)});
   }
   program.staticSharedEnd = end;
-  program.dynamicSharedBegin = place(dynamicAlignment);
+  program.dynamicSharedBegin = place(dynamicAlignment, 0, 1024);
   return Error::success();
 }
 
