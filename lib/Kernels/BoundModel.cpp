@@ -2,11 +2,11 @@
 
 #include "ptq/Kernels/BoundModel.h"
 
-#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace ptq::kernels;
 
@@ -17,13 +17,16 @@ using Kind = GemmProblem::Kind;
 /// From the first instruction to the first byte from memory, and what a load from memory takes, in
 /// cycles.
 constexpr double memoryLatency = 800;
+/// A round trip to L2 or an atomic there, in cycles.
+constexpr double l2Latency = 300;
 /// Between L2 and a multiprocessor, bytes a cycle.
 constexpr double portBytesPerCycle = 64;
 /// Integer instructions of a sub-core: half a warp a cycle.
 constexpr double cyclesPerAluInstruction = 2;
 /// Of a k-tile, in every warp: loop, barrier, wait, ring arithmetic; and per asynchronous copy:
-/// itself, its address and predicate. Fitted to SASS.
-constexpr double instructionsPerTile = 13, instructionsPerCopy = 4.4;
+/// itself, its address and predicate; more of it where tiles reach beyond the columns. Fitted to
+/// SASS.
+constexpr double instructionsPerTile = 13, instructionsPerCopy = 4.4, morePerRaggedCopy = 4;
 /// Addresses, predicates and the like.
 constexpr int64_t otherRegisters = 32;
 
@@ -57,9 +60,10 @@ double stageBytes(const GemmProblem &p, const GemmTile &t) {
 
 /// Counts of one warp for one k-tile.
 struct WarpCounts {
-  double mma, alu, half, loads, copies;
+  double mma, alu, half, loads, copies, raggedCopies;
   double instructions() const {
-    return mma + alu + half + loads + copies * instructionsPerCopy + instructionsPerTile;
+    return mma + alu + half + loads + copies * instructionsPerCopy +
+           raggedCopies * morePerRaggedCopy + instructionsPerTile;
   }
 };
 
@@ -81,6 +85,8 @@ WarpCounts countWarp(const GemmProblem &p, const GemmTile &t) {
   }
   if (!weightOnly(p)) {
     c.loads = steps * (blocksM + blocksN / 2);
+    if (p.n % t.blockN)
+      c.raggedCopies = double(t.blockN) * t.blockK / 16 / t.threads();
     return c;
   }
   // A word of codes: masks and shifts; subtraction and scale in pairs.
@@ -157,7 +163,7 @@ std::optional<Bound> ptq::kernels::bound(const Chip &chip, const GemmProblem &p,
     return std::nullopt;
   b.blocks = p.batch * t.blocks(p.m, p.n);
   b.waves = llvm::divideCeil(b.blocks, chip.multiprocessors);
-  int64_t tiles = llvm::divideCeil(p.k, t.blockK);
+  int64_t tiles = llvm::divideCeil(llvm::divideCeil(p.k, t.blockK), t.splits);
   WarpCounts warp = countWarp(p, t);
   b.instructionsPerMma = warp.instructions() / warp.mma;
 
@@ -175,8 +181,12 @@ std::optional<Bound> ptq::kernels::bound(const Chip &chip, const GemmProblem &p,
   double rightRead = double(t.blockN) * t.blockK * p.weightBits / 8 * t.warpsM;
   b.shared =
       (traffic + double(b.waves) * tiles * (leftRead + rightRead)) / Chip::sharedBytesPerCycle;
-  b.l2 = std::max(traffic / portBytesPerCycle,
-                  double(b.blocks) * tiles * tileBytes / chip.l2BytesPerCycle);
+  // Each block writes its sums, one of each tile reads those of all, or of all others.
+  double sumBytes = t.splits > 1 ? double(t.blockM) * t.blockN * 4 : 0;
+  double sumReads = t.splits > 1 ? (weightOnly(p) ? t.splits : t.splits - 1) : 0;
+  double blockTraffic = tiles * tileBytes + sumBytes * (1 + sumReads / t.splits);
+  b.l2 = std::max(b.waves * blockTraffic / portBytesPerCycle,
+                  b.blocks * blockTraffic / chip.l2BytesPerCycle);
 
   // Memory gives what is asked for: the bytes under way divided by the latency, up to its
   // bandwidth.
@@ -186,8 +196,13 @@ std::optional<Bound> ptq::kernels::bound(const Chip &chip, const GemmProblem &p,
   double rate = std::min(chip.dramGBs / chip.gigahertz,
                          perMultiprocessor * std::min<double>(b.blocks, chip.multiprocessors));
   b.dram = p.leastBytes() / rate;
-  b.prologue = memoryLatency;
-  b.epilogue = double(t.blockM) * t.blockN * p.outputBytes / portBytesPerCycle;
+  // What was written arrives, is counted, and the others' is read.
+  double exchange =
+      t.splits > 1 ? 3 * l2Latency + sumBytes * (1 + sumReads) / portBytesPerCycle : 0;
+  double exposed = b.residentBlocks > 1 ? 1 : b.waves;
+  b.prologue = exposed * memoryLatency;
+  b.epilogue =
+      exposed * (double(t.blockM) * t.blockN * p.outputBytes / portBytesPerCycle + exchange);
   return b;
 }
 
@@ -200,11 +215,12 @@ double ptq::kernels::rooflineCycles(const Chip &chip, const GemmProblem &p) {
 
 llvm::ArrayRef<GemmTile> ptq::kernels::tiles(Kind kind) {
   // blockM, blockN, blockK, warpsM, warpsN, stages, warpsK
-  static constexpr GemmTile integer[] = {{128, 256, 64, 2, 4, 4}, {128, 256, 64, 2, 4, 3},
-                                         {128, 128, 64, 2, 2, 4}, {64, 128, 64, 2, 2, 4},
-                                         {64, 64, 128, 2, 2, 4},  {32, 128, 128, 1, 4, 4},
-                                         {16, 128, 128, 1, 4, 4}, {16, 64, 128, 1, 4, 4},
-                                         {64, 64, 64, 2, 2, 3},   {16, 64, 64, 1, 4, 4}};
+  // 80 and 112 columns: what fills the multiprocessors evenly where 128 and 256 do not.
+  static constexpr GemmTile integer[] = {
+      {128, 256, 64, 2, 4, 4}, {128, 256, 64, 2, 4, 3}, {128, 128, 64, 2, 2, 4},
+      {128, 112, 64, 4, 1, 4}, {128, 80, 128, 4, 1, 3}, {64, 128, 64, 2, 2, 4},
+      {64, 64, 128, 2, 2, 4},  {32, 128, 128, 1, 4, 4}, {16, 128, 128, 1, 4, 4},
+      {16, 64, 128, 1, 4, 4},  {64, 64, 64, 2, 2, 3},   {16, 64, 64, 1, 4, 4}};
   static constexpr GemmTile weight[] = {{128, 256, 64, 2, 4, 4},  {128, 256, 64, 2, 4, 3},
                                         {64, 256, 64, 1, 4, 4},   {64, 128, 64, 1, 2, 4, 2},
                                         {32, 256, 64, 1, 4, 4},   {32, 64, 64, 1, 1, 4, 4},
@@ -231,35 +247,45 @@ llvm::ArrayRef<GemmTile> ptq::kernels::tiles(Kind kind) {
   return {};
 }
 
-std::optional<TileChoice> ptq::kernels::chooseTile(const Chip &chip, const GemmProblem &problem) {
-  llvm::SmallVector<TileChoice> fitting;
-  double least = 0;
-  for (const GemmTile &tile : tiles(problem.kind))
-    if (std::optional<Bound> b = bound(chip, problem, tile)) {
-      least = fitting.empty() ? b->cycles() : std::min(least, b->cycles());
-      fitting.push_back({tile, *b});
-    }
-  // Of ties the one that leaves the most resources idle.
-  constexpr double tie = 1.05;
-  std::optional<TileChoice> best;
-  for (const TileChoice &choice : fitting)
-    if (choice.bound.cycles() <= tie * least && (!best || choice.bound.sum() < best->bound.sum()))
-      best = choice;
-  return best;
+int64_t ptq::kernels::maxSplits(const GemmProblem &p, const GemmTile &tile) {
+  constexpr int64_t most = 16;
+  if (packed(p) || p.batch > 1)
+    return 1;
+  return std::min<int64_t>(most, llvm::divideCeil(p.k, tile.blockK));
 }
 
-void ptq::kernels::explain(llvm::raw_ostream &os, const Chip &chip, const GemmProblem &p,
-                           const TileChoice &choice) {
-  const GemmTile &t = choice.tile;
-  const Bound &b = choice.bound;
-  os << llvm::formatv(
-      "{0} ({1}), m={2} n={3} k={4}: tile {5}x{6}x{7}, warps {8}x{9}x{10}, {11} stages; ",
-      chip.name, chip.model, p.m, p.n, p.k, t.blockM, t.blockN, t.blockK, t.warpsM, t.warpsN,
-      t.warpsK, t.stages);
-  os << llvm::formatv(
-      "{0} blocks, {1} waves, {2} resident; modelled cycles: mma {3:f0} issue {4:f0} "
-      "alu {5:f0} shared {6:f0} l2 {7:f0} dram {8:f0} + prologue {9:f0} + epilogue "
-      "{10:f0} = {11:f0}, limited by {12}; {13:f2} of the roofline bound\n",
-      b.blocks, b.waves, b.residentBlocks, b.mma, b.issue, b.alu, b.shared, b.l2, b.dram,
-      b.prologue, b.epilogue, b.cycles(), b.limit(), b.cycles() / rooflineCycles(chip, p));
+double TileChoice::cost() const {
+  constexpr double splitCost = 1.1;
+  return bound.cycles() * (tile.splits > 1 ? splitCost : 1);
+}
+
+llvm::SmallVector<TileChoice> ptq::kernels::fittingTiles(const Chip &chip,
+                                                         const GemmProblem &problem) {
+  llvm::SmallVector<TileChoice> fitting;
+  for (GemmTile tile : tiles(problem.kind)) {
+    std::optional<TileChoice> best;
+    for (int64_t splits = 1, most = maxSplits(problem, tile); splits <= most; ++splits) {
+      tile.splits = splits;
+      std::optional<Bound> b = bound(chip, problem, tile);
+      if (b && (!best || TileChoice{tile, *b}.cost() < best->cost()))
+        best = {tile, *b};
+    }
+    if (best)
+      fitting.push_back(*best);
+  }
+  return fitting;
+}
+
+std::optional<TileChoice> ptq::kernels::chooseTile(const Chip &chip, const GemmProblem &problem) {
+  llvm::SmallVector<TileChoice> fitting = fittingTiles(chip, problem);
+  double least = std::numeric_limits<double>::infinity();
+  for (const TileChoice &choice : fitting)
+    least = std::min(least, choice.cost());
+  // Of ties the one that leaves the most resources idle.
+  std::optional<TileChoice> best;
+  for (const TileChoice &choice : fitting)
+    if (choice.cost() <= TileChoice::tie * least &&
+        (!best || choice.bound.sum() < best->bound.sum()))
+      best = choice;
+  return best;
 }

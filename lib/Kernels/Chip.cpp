@@ -4,6 +4,8 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <algorithm>
+
 using namespace ptq::kernels;
 
 // sm_90a: mma.sync reaches three quarters of the tensor cores' peak; only wgmma has all of it.
@@ -25,4 +27,18 @@ llvm::ArrayRef<Chip> ptq::kernels::chips() { return table; }
 const Chip *ptq::kernels::findChip(llvm::StringRef name) {
   const Chip *chip = llvm::find_if(table, [&](const Chip &c) { return c.name == name; });
   return chip == std::end(table) ? nullptr : chip;
+}
+
+Chip ptq::kernels::commonChip(llvm::ArrayRef<const Chip *> chips) {
+  Chip common = *chips.front();
+  for (const Chip *chip : chips.drop_front()) {
+    common.sharedPerBlock = std::min(common.sharedPerBlock, chip->sharedPerBlock);
+    common.sharedPerMultiprocessor =
+        std::min(common.sharedPerMultiprocessor, chip->sharedPerMultiprocessor);
+    common.threadsPerMultiprocessor =
+        std::min(common.threadsPerMultiprocessor, chip->threadsPerMultiprocessor);
+    common.hasMmaS4 &= chip->hasMmaS4;
+    common.hasWgmma &= chip->hasWgmma;
+  }
+  return common;
 }

@@ -2,6 +2,8 @@
 
 #include "ptq/Kernels/Compile.h"
 
+#include "CudaTools.h"
+
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
@@ -20,12 +22,6 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/ADT/ScopeExit.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/Program.h"
-#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace ptq::kernels;
@@ -84,18 +80,7 @@ llvm::Expected<std::string> ptq::kernels::translateToPtx(gpu::GPUModuleOp module
   return ptx.rtrim('\0').str();
 }
 
-std::string ptq::kernels::findPtxas() {
-  SmallVector<std::string> folders;
-  if (const char *value = std::getenv("CUDA_HOME"))
-    folders.push_back(std::string(value) + "/bin");
-  folders.push_back("/usr/local/cuda/bin");
-  if (llvm::ErrorOr<std::string> found = llvm::sys::findProgramByName("ptxas"))
-    return *found;
-  SmallVector<StringRef> paths(folders.begin(), folders.end());
-  if (llvm::ErrorOr<std::string> found = llvm::sys::findProgramByName("ptxas", paths))
-    return *found;
-  return {};
-}
+std::string ptq::kernels::findPtxas() { return findCudaTool("ptxas"); }
 
 /// The number before `unit` in a line such as "Used 40 registers, 16 bytes smem".
 static int64_t numberBefore(StringRef line, StringRef unit) {
@@ -134,41 +119,47 @@ static std::vector<PtxasReport> parseReports(StringRef text) {
 }
 
 llvm::Expected<Cubin> ptq::kernels::assemble(StringRef ptx, const Chip &chip) {
-  std::string ptxas = findPtxas();
-  if (ptxas.empty())
-    return llvm::createStringError(
-        "ptxas not found on PATH, in $CUDA_HOME/bin or in /usr/local/cuda/bin; install the CUDA "
-        "toolkit, or ask for format=ptx");
-  SmallString<128> input, output, log;
-  std::error_code error = llvm::sys::fs::createTemporaryFile("kernel", "ptx", input);
-  if (!error)
-    error = llvm::sys::fs::createTemporaryFile("kernel", "cubin", output);
-  if (!error)
-    error = llvm::sys::fs::createTemporaryFile("kernel", "log", log);
-  auto remove = llvm::make_scope_exit([&] {
-    for (StringRef file : {input, output, log})
-      llvm::sys::fs::remove(file);
-  });
-  if (error)
-    return llvm::createStringError(error, "cannot create a temporary file for ptxas");
-  {
-    llvm::raw_fd_ostream stream(input, error);
-    stream << ptx;
-    stream.close();
-    if (stream.has_error())
-      return llvm::createStringError(stream.error(), "cannot write " + input);
-  }
-  std::string arch = "-arch=" + chip.name.str();
-  StringRef arguments[] = {ptxas, arch, "-v", input, "-o", output};
-  std::optional<StringRef> redirects[] = {std::nullopt, StringRef(log), StringRef(log)};
-  std::string message;
-  int status = llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects, 0, 0, &message);
-  auto said = llvm::MemoryBuffer::getFile(log);
-  StringRef text = said ? (*said)->getBuffer() : StringRef();
-  if (status != 0)
-    return llvm::createStringError("ptxas failed on " + chip.name + ": " + message + text);
-  auto image = llvm::MemoryBuffer::getFile(output);
+  llvm::Expected<TemporaryFile> input = TemporaryFile::create("ptx", "ptxas");
+  if (!input)
+    return input.takeError();
+  llvm::Expected<TemporaryFile> output = TemporaryFile::create("cubin", "ptxas");
+  if (!output)
+    return output.takeError();
+  if (llvm::Error error = input->write(ptx))
+    return error;
+  llvm::Expected<std::string> said = runCudaTool(
+      "ptxas", {"-arch=" + chip.name.str(), "-v", input->name().str(), "-o", output->name().str()});
+  if (!said)
+    return said.takeError();
+  llvm::Expected<std::string> image = output->read();
   if (!image)
-    return llvm::createStringError(image.getError(), "ptxas left no cubin");
-  return Cubin{(*image)->getBuffer().str(), parseReports(text)};
+    return image.takeError();
+  return Cubin{std::move(*image), parseReports(*said)};
+}
+
+llvm::Expected<std::string> ptq::kernels::bundle(ArrayRef<DeviceImage> images) {
+  constexpr StringLiteral tool = "fatbinary";
+  std::vector<TemporaryFile> files;
+  auto add = [&](StringRef suffix) -> llvm::Error {
+    llvm::Expected<TemporaryFile> file = TemporaryFile::create(suffix, tool);
+    if (!file)
+      return file.takeError();
+    files.push_back(std::move(*file));
+    return llvm::Error::success();
+  };
+  if (llvm::Error error = add("fatbin"))
+    return error;
+  std::vector<std::string> arguments{"-64", "--create", files.front().name().str()};
+  for (const DeviceImage &image : images) {
+    bool text = image.kind == DeviceImage::Kind::Ptx;
+    if (llvm::Error error = add(text ? "ptx" : "cubin"))
+      return error;
+    if (llvm::Error error = files.back().write(image.content))
+      return error;
+    arguments.push_back("--image3=kind=" + std::string(text ? "ptx" : "elf") + ",sm=" +
+                        image.chip.name.drop_front(3).str() + ",file=" + files.back().name().str());
+  }
+  if (llvm::Expected<std::string> said = runCudaTool(tool, arguments); !said)
+    return said.takeError();
+  return files.front().read();
 }

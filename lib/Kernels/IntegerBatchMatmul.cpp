@@ -83,7 +83,7 @@ static void emit(gpu::GPUFuncOp function, const IntegerBatchMatmulSpec &spec,
 }
 
 bool ptq::kernels::isValidTile(const IntegerBatchMatmulSpec &spec, const GemmTile &tile) {
-  return isValidTile(linearSpec(spec), tile);
+  return tile.splits == 1 && isValidTile(linearSpec(spec), tile);
 }
 
 gpu::GPUFuncOp ptq::kernels::emitIntegerBatchMatmul(gpu::GPUModuleOp module, StringRef name,

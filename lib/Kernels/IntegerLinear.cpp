@@ -7,6 +7,7 @@
 #include "KernelFunction.h"
 #include "OutlierTail.h"
 #include "OutputStage.h"
+#include "PartialSums.h"
 #include "ScaledOutput.h"
 #include "TiledProduct.h"
 
@@ -17,6 +18,10 @@ using namespace ptq;
 using namespace ptq::kernels;
 
 namespace {
+
+int64_t depthTiles(const IntegerLinearSpec &spec, const GemmTile &tile) {
+  return llvm::divideCeil(spec.k, tile.blockK);
+}
 
 class Emitter {
 public:
@@ -43,12 +48,17 @@ public:
     rows = argument();
     if (spec.hasDynamicOutliers())
       outliers.columns = argument();
+    if (tile.splits > 1) {
+      workspace = argument();
+      counters = argument();
+    }
   }
 
   void emit() {
     Value shared = dynamicShared(k, module);
     WarpPlace place(k, tile, k.threadId(tile.threads()));
-    TileOrigin origin = tileOrigin(k, tile, rows, spec.n);
+    SplitTile split(k, tile, depthTiles(spec, tile), workspace, counters);
+    TileOrigin origin = tileOrigin(k, tile, split.number(), rows, k.i32(spec.n));
     bool wholeColumns = spec.n % tile.blockN == 0;
     TiledProduct product{tile,
                          TiledProduct::Element::S8,
@@ -57,31 +67,38 @@ public:
                          spec.k,
                          Value(),
                          {q, origin.row, rows},
-                         {weight, origin.column, wholeColumns ? Value() : k.i32(spec.n)}};
+                         {weight, origin.column, wholeColumns ? Value() : k.i32(spec.n)},
+                         split.range()};
     int64_t blocksM = product.blocksM(), blocksN = product.blocksN();
     SmallVector<Value> sums =
         product.run(k, place, shared, SmallVector<Value>(blocksM * blocksN * 4, k.i32(0)));
+    split.finish(place.thread, place.warp, place.lane, Value(), sums,
+                 [&](ArrayRef<Value> total) { write(place, origin, shared, product, total); });
+    gpu::ReturnOp::create(k);
+  }
 
+private:
+  void write(const WarpPlace &place, const TileOrigin &origin, Value shared,
+             const TiledProduct &product, ArrayRef<Value> sums) {
     Value own = k.mul(place.warp, OutputStage::bytes(spec.outputType, tile.warpN()));
     OutputStage stage(k, spec.outputType, tile.warpN(), k.offset(shared, own), place.lane, output,
                       rows, spec.n);
     if (spec.outlierType)
       writeWithOutliers(k, spec, tile, scaling, outliers, stage, place, origin.row, origin.column,
-                        rows, shared, sums);
+                        rows, shared, SmallVector<Value>(sums));
     else
-      writeScaled(k, spec, scaling, stage, blocksM, blocksN, k.add(origin.row, place.row),
-                  k.add(origin.column, place.column), [&](int64_t index) { return sums[index]; });
-    gpu::ReturnOp::create(k);
+      writeScaled(k, spec, scaling, stage, product.blocksM(), product.blocksN(),
+                  k.add(origin.row, place.row), k.add(origin.column, place.column),
+                  [&](int64_t index) { return sums[index]; });
   }
 
-private:
   KernelBuilder k;
   const IntegerLinearSpec &spec;
   const GemmTile &tile;
   gpu::GPUModuleOp module;
   ScalingOperands scaling;
   OutlierOperands outliers;
-  Value q, weight, output, rows;
+  Value q, weight, output, rows, workspace, counters;
 };
 
 } // namespace
@@ -94,7 +111,8 @@ bool ptq::kernels::isValidTile(const IntegerLinearSpec &spec, const GemmTile &ti
       tile.warpM() % 16 == 0 && tile.warpN() % 16 == 0 && tile.warpM() > 0 && tile.warpN() > 0;
   bool depth = tile.blockK == 64 || tile.blockK == 128;
   return divides && fragments && depth && tile.threads() >= 128 && tile.threads() <= 1024 &&
-         llvm::isPowerOf2_64(tile.threads()) && tile.warpsK == 1;
+         llvm::isPowerOf2_64(tile.threads()) && tile.warpsK == 1 && tile.splits >= 1 &&
+         tile.splits <= depthTiles(spec, tile);
 }
 
 gpu::GPUFuncOp ptq::kernels::emitIntegerLinear(gpu::GPUModuleOp module, StringRef name,
@@ -110,6 +128,8 @@ gpu::GPUFuncOp ptq::kernels::emitIntegerLinear(gpu::GPUModuleOp module, StringRe
   arguments.append({Argument::Output, Argument::Number});
   if (spec.hasDynamicOutliers())
     arguments.push_back(Argument::Number);
+  if (tile.splits > 1)
+    arguments.append(2, Argument::Shared);
   gpu::GPUFuncOp function = createKernel(module, name, arguments, tile.threads());
   Emitter(function, spec, tile).emit();
   return function;

@@ -139,6 +139,15 @@ Value KernelBuilder::gridSize() {
   return NVVM::GridDimXOp::create(*this, getI32Type(), LLVM::ConstantRangeAttr());
 }
 
+Value KernelBuilder::barrierAny(Value condition) {
+  auto any = NVVM::BarrierReductionAttr::get(getContext(), NVVM::BarrierReduction::OR);
+  Value word = arith::ExtUIOp::create(*this, getI32Type(), condition);
+  Value result =
+      NVVM::BarrierOp::create(*this, TypeRange(getI32Type()), Value(), Value(), any, word)
+          .getResult(0);
+  return createOrFold<arith::CmpIOp>(arith::CmpIPredicate::ne, result, i32(0));
+}
+
 Value KernelBuilder::exchange(Value word, unsigned mask) {
   return NVVM::ShflOp::create(*this, getI32Type(), i32(-1), word, i32(mask), i32(31),
                               NVVM::ShflKindAttr::get(getContext(), NVVM::ShflKind::bfly),
@@ -175,6 +184,12 @@ Value KernelBuilder::loadConstant(Type type, Value pointer, unsigned alignment) 
 
 void KernelBuilder::store(Value value, Value pointer, unsigned alignment) {
   LLVM::StoreOp::create(*this, value, pointer, alignment);
+}
+
+// LLVM 22 drops the ordering of an atomicrmw on its way to PTX.
+Value KernelBuilder::atomicAdd(Value pointer, Value word) {
+  return inlineAsm(getI32Type(), "atom.acq_rel.gpu.global.add.u32 $0, [$1], $2;",
+                   "=r,l,r,~{memory}", {pointer, word}, /*sideEffects=*/true);
 }
 
 void KernelBuilder::copyAsync(Value shared, Value global, unsigned bytes, Value count,

@@ -72,6 +72,8 @@ public:
   Value blockId();
   Value gridSize();
   void barrier() { mlir::NVVM::BarrierOp::create(*this); }
+  /// A barrier that tells all threads whether `condition` holds in any.
+  Value barrierAny(Value condition);
   void warpBarrier() { mlir::NVVM::SyncWarpOp::create(*this, i32(-1)); }
   /// The word of the lane whose number differs by the bits of `mask`.
   Value exchange(Value word, unsigned mask);
@@ -85,6 +87,9 @@ public:
   /// A load of what no kernel writes while this one runs.
   Value loadConstant(Type type, Value pointer, unsigned alignment);
   void store(Value value, Value pointer, unsigned alignment);
+  /// Adds to a word of global memory and returns what was there: with acquire and release for the
+  /// whole device, so that blocks may hand data on by it.
+  Value atomicAdd(Value pointer, Value word);
   /// Copies `bytes` (4, 8, 16) asynchronously; the last `bytes - count` of them become zero.
   /// Threads without `condition` (if given) copy nothing; a branch instead would cost a
   /// reconvergence.

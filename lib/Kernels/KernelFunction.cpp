@@ -21,7 +21,8 @@ gpu::GPUFuncOp ptq::kernels::createKernel(gpu::GPUModuleOp module, StringRef nam
     if (argument == Argument::Number)
       continue;
     function.setArgAttr(index, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(16));
-    function.setArgAttr(index, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
+    if (argument != Argument::Shared)
+      function.setArgAttr(index, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
     if (argument == Argument::Input)
       function.setArgAttr(index, LLVM::LLVMDialect::getReadonlyAttrName(), b.getUnitAttr());
   }

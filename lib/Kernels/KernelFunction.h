@@ -13,8 +13,9 @@
 
 namespace ptq::kernels {
 
-/// An argument of a kernel: a pointer to 16-byte aligned global memory, or a number (i32).
-enum class Argument { Input, Output, Number };
+/// An argument of a kernel: a pointer to 16-byte aligned global memory (Shared: through which
+/// blocks exchange data), or a number (i32).
+enum class Argument { Input, Output, Shared, Number };
 
 /// A kernel without a body; the builder is placed at its beginning. End it with gpu.return.
 mlir::gpu::GPUFuncOp createKernel(mlir::gpu::GPUModuleOp module, llvm::StringRef name,

@@ -4,17 +4,23 @@
 
 #include "SharedTile.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 using namespace ptq::kernels;
 
 namespace {
 
 int64_t elementSize(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+/// Of a row in shared memory; a power of two, as the permutation wants it.
+int64_t rowPitch(int64_t columns, int64_t elementBytes) {
+  return llvm::PowerOf2Ceil(columns * elementBytes);
+}
 
 } // namespace
 
 int64_t OutputStage::bytes(Type type, int64_t columns) {
-  return rows * columns * elementSize(type);
+  return rows * rowPitch(columns, elementSize(type));
 }
 
 OutputStage::OutputStage(KernelBuilder &k, Type type, int64_t columns, Value shared, Value lane,
@@ -24,7 +30,7 @@ OutputStage::OutputStage(KernelBuilder &k, Type type, int64_t columns, Value sha
 
 Value OutputStage::at(Value row, Value byte) {
   int64_t unit = elementBytes == 4 ? 32 : 16;
-  return k.offset(shared, tileOffset(k, row, byte, columns * elementBytes, unit));
+  return k.offset(shared, tileOffset(k, row, byte, rowPitch(columns, elementBytes), unit));
 }
 
 void OutputStage::put(Value row, Value column, Value first, Value second) {
@@ -43,7 +49,9 @@ void OutputStage::write(Value firstRow, Value firstColumn) {
     atOnce /= 2;
   Type unit = atOnce == 1 ? type : VectorType::get(atOnce, type);
   unsigned bytes = atOnce * elementBytes;
-  int64_t perRow = columns / atOnce;
+  // Lanes go over whole rows in shared memory, without bank conflicts, beyond the columns too.
+  int64_t perRow = rowPitch(columns, elementBytes) / bytes;
+  bool wholeRows = perRow * atOnce == columns;
 
   Value columnCount = dynamicWidth ? dynamicWidth : k.i32(width);
   Value pitch = dynamicWidth ? k.mul(dynamicWidth, elementBytes) : k.i32(width * elementBytes);
@@ -52,6 +60,8 @@ void OutputStage::write(Value firstRow, Value firstColumn) {
     Value row = k.div(index, perRow), column = k.mul(k.rem(index, perRow), atOnce);
     Value outRow = k.add(firstRow, row), outColumn = k.add(firstColumn, column);
     Value inside = k.both(k.less(outRow, rowCount), k.less(outColumn, columnCount));
+    if (!wholeRows)
+      inside = k.both(inside, k.less(column, columns));
     k.ifThen(inside, [&] {
       Value value = k.load(unit, at(row, k.mul(column, elementBytes)), bytes);
       Value to =

@@ -277,7 +277,7 @@ llvm::StringRef ptq::kernels::whyUnsupported(const PackedIntegerLinearSpec &spec
 
 bool ptq::kernels::isValidTile(const PackedIntegerLinearSpec &spec, const GemmTile &tile) {
   if (!whyUnsupported(spec).empty() || tile.warpsM < 1 || tile.warpsN < 1 || tile.warpsK != 1 ||
-      tile.stages < 2)
+      tile.splits != 1 || tile.stages < 2)
     return false;
   bool divides = tile.blockM % tile.warpsM == 0 && tile.blockN % tile.warpsN == 0;
   bool fragments = tile.warpM() % 16 == 0 && tile.warpN() % PackedIntegerLayout::blockN == 0 &&

@@ -58,28 +58,28 @@ Value TileCopy::rowsBytes(Value rows) {
 }
 
 void TileCopy::issue(Value pointer, Value column, Value shared) {
-  // With more threads than copies some have none.
-  Value taking = rowsPerPass > tile.rows ? k.less(row, tile.rows) : Value();
+  // Threads that have none of the last rows.
+  int64_t lastRows = tile.rows - (passes - 1) * rowsPerPass;
   if (width == elementBytes)
-    return issueElements(pointer, column, shared, taking);
+    return issueElements(pointer, column, shared);
   Value start = k.offset(shared, target);
-  Value inside = k.less(column, pitch);
+  Value inside = k.less(column, columnLimit ? columnLimit : k.i32(pitch));
   Value full = k.i32(width), none = k.i32(0);
   for (int64_t pass = 0; pass < passes; ++pass) {
     int64_t first = pass * rowsPerPass;
     Value condition = inside;
     if (rowCount)
       condition = k.both(inside, k.less(k.add(k.add(firstRow, row), first), rowCount));
+    bool partial = pass + 1 == passes && lastRows < rowsPerPass;
     k.copyAsync(k.offset(start, first * tile.rowBytes), k.offset(pointer, first * pitch), width,
-                k.select(condition, full, none), taking);
+                k.select(condition, full, none), partial ? k.less(row, lastRows) : Value());
   }
 }
 
 /// Rows that no asynchronous copy keeps aligned, through registers.
-void TileCopy::issueElements(Value pointer, Value column, Value shared, Value taking) {
-  if (taking)
-    return k.ifThen(taking, [&] { issueElements(pointer, column, shared, {}); });
-  Value inColumns = k.less(column, dynamicPitch ? dynamicPitch : k.i32(pitch));
+void TileCopy::issueElements(Value pointer, Value column, Value shared) {
+  Value end = columnLimit ? columnLimit : dynamicPitch ? dynamicPitch : k.i32(pitch);
+  Value inColumns = k.less(column, end);
   Type type = k.getIntegerType(8 * elementBytes);
   k.loop(k.i32(passes), {}, [&](Value pass, ValueRange) {
     Value rowInTile = k.add(row, k.mul(pass, rowsPerPass));
@@ -96,8 +96,14 @@ void TileCopy::issueElements(Value pointer, Value column, Value shared, Value ta
       Value zero = arith::ConstantOp::create(k, k.getIntegerAttr(type, 0));
       scf::YieldOp::create(k, zero);
     }
-    k.store(value.getResult(0),
-            k.offset(shared, tileOffset(k, rowInTile, firstColumn, tile.rowBytes)), elementBytes);
+    auto store = [&] {
+      k.store(value.getResult(0),
+              k.offset(shared, tileOffset(k, rowInTile, firstColumn, tile.rowBytes)), elementBytes);
+    };
+    if (tile.rows % rowsPerPass == 0)
+      store();
+    else
+      k.ifThen(k.less(rowInTile, tile.rows), store);
     return SmallVector<Value>();
   });
 }

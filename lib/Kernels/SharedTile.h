@@ -43,6 +43,9 @@ public:
   TileCopy(KernelBuilder &k, TileShape tile, int64_t pitch, unsigned elementBytes, unsigned threads,
            Value thread, Value matrix, Value firstRow, Value rowCount, Value dynamicPitch = {});
 
+  /// Columns from byte `end` on become zero as well, as those outside the matrix do.
+  void limitColumns(Value end) { columnLimit = end; }
+
   /// Where this thread's part of the first tile begins: in global memory, and the byte in the row.
   Value pointer() const { return source; }
   Value column() const { return firstColumn; }
@@ -52,7 +55,7 @@ public:
   void issue(Value pointer, Value column, Value shared);
 
 private:
-  void issueElements(Value pointer, Value column, Value shared, Value taking);
+  void issueElements(Value pointer, Value column, Value shared);
   /// The bytes of so many rows of the matrix, as i64.
   Value rowsBytes(Value rows);
 
@@ -60,7 +63,7 @@ private:
   TileShape tile;
   int64_t pitch, rowsPerPass, passes;
   unsigned width, elementBytes;
-  Value row, firstRow, rowCount, dynamicPitch, source, firstColumn, target;
+  Value row, firstRow, rowCount, dynamicPitch, source, firstColumn, target, columnLimit;
 };
 
 /// Reads mma fragments, 32 bytes of k at a time, by ldmatrix.

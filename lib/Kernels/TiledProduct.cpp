@@ -31,17 +31,27 @@ SmallVector<Value> TiledProduct::run(KernelBuilder &k, const WarpPlace &place, V
   FragmentReader leftReader(k, FragmentReader::Side::Left, leftShape, place.lane, place.row);
   FragmentReader rightReader(k, FragmentReader::Side::Right, rightShape, place.lane, place.column);
 
+  if (range.count) {
+    Value end = k.minimum(k.mul(range.end(k), rowBytes), k.i32(depth * elementBytes()));
+    leftCopy.limitColumns(end);
+    rightCopy.limitColumns(end);
+  }
+  Value firstByte = range.first ? k.mul(range.first, rowBytes) : k.i32(0);
+
   Pipeline pipeline;
   pipeline.stages = stages;
   pipeline.stageBytes = stageBytes();
   pipeline.tiles = llvm::divideCeil(depth, blockK);
   if (dynamicDepth)
     pipeline.tileCount = k.div(k.add(dynamicDepth, blockK - 1), blockK);
+  if (range.count)
+    pipeline.tileCount = range.count;
   pipeline.steps = rowBytes / stepBytes;
-  pipeline.pointers = {leftCopy.pointer(), rightCopy.pointer()};
+  pipeline.pointers = {k.offset(leftCopy.pointer(), firstByte),
+                       k.offset(rightCopy.pointer(), firstByte)};
   pipeline.advances = {rowBytes, rowBytes};
   pipeline.issue = [&](ValueRange pointers, Value index, Value stage) {
-    Value byte = k.mul(index, rowBytes);
+    Value byte = k.add(k.mul(index, rowBytes), firstByte);
     leftCopy.issue(pointers[0], k.add(leftCopy.column(), byte), stage);
     rightCopy.issue(pointers[1], k.add(rightCopy.column(), byte),
                     k.offset(stage, leftShape.bytes()));

@@ -7,7 +7,7 @@
 #ifndef PTQ_LIB_KERNELS_TILEDPRODUCT_H
 #define PTQ_LIB_KERNELS_TILEDPRODUCT_H
 
-#include "KernelBuilder.h"
+#include "PartialSums.h"
 #include "ptq/Kernels/GemmTile.h"
 
 namespace ptq::kernels {
@@ -35,6 +35,7 @@ struct TiledProduct {
   int64_t depth = 0;  ///< elements of a row of the matrices
   Value dynamicDepth; ///< if given, instead
   Operand left, right;
+  KRange range = {}; ///< the tiles along k that are multiplied
 
   int64_t blocksM() const { return tile.warpM() / 16; }
   int64_t blocksN() const { return tile.warpN() / 8; }

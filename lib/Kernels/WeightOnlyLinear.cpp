@@ -10,6 +10,7 @@
 #include "Dequantize.h"
 #include "KernelFunction.h"
 #include "OutputStage.h"
+#include "PartialSums.h"
 #include "Pipeline.h"
 #include "SharedTile.h"
 
@@ -40,9 +41,8 @@ struct StageLayout {
   int64_t weight, scales, zeroPoints, bytes;
 };
 
-/// Sums of warps that share a part of the product, on their way through shared memory.
-int64_t reductionBytes(const GemmTile &tile) {
-  return (tile.warpsK - 1) * tile.blockM * tile.blockN * 4;
+int64_t depthTiles(const WeightOnlyLinearSpec &spec, const GemmTile &tile) {
+  return llvm::divideCeil(spec.k, tile.blockK);
 }
 
 class Emitter {
@@ -64,6 +64,10 @@ public:
       bias = argument();
     output = argument();
     rows = argument();
+    if (tile.splits > 1) {
+      workspace = argument();
+      counters = argument();
+    }
   }
   void emit();
 
@@ -73,13 +77,12 @@ private:
   int64_t weightBlocks() const { return tile.warpN() / WeightLayout::blockN; }
   int64_t steps() const { return tile.blockK / stepK / tile.warpsK; }
 
-  SmallVector<Value> multiplyTiles();
-  void issueParameters(Value source, Value tileIndex, Value shared);
+  SmallVector<Value> multiplyTiles(const KRange &range);
+  void issueParameters(Value source, Value tileIndex, Value tileEnd, Value shared);
   bool startsGroup(unsigned step) const;
   void readParameters(Value stage, unsigned step, SmallVectorImpl<Value> &words);
   void takeParameters(ArrayRef<Value> words);
   void loadChannelZeroPoints();
-  SmallVector<Value> addUp(ArrayRef<Value> sums);
   void finish(ArrayRef<Value> sums);
   Value element(Value vector, Type type, Value index) {
     unsigned bytes = type.getIntOrFloatBitWidth() / 8;
@@ -96,7 +99,7 @@ private:
   bool bfloat;
   Dequantizer dequantizer;
   int64_t rowSize;
-  Value x, weight, scales, zeroPoints, bias, output, rows;
+  Value x, weight, scales, zeroPoints, bias, output, rows, workspace, counters;
   Value shared, thread, lane, warpPart, warpK, warpRow, warpColumn;
   TileOrigin origin;
 };
@@ -112,18 +115,19 @@ void Emitter::emit() {
   warpK = k.div(warp, tile.warpsM * tile.warpsN);
   warpRow = k.mul(k.div(warpPart, tile.warpsN), tile.warpM());
   warpColumn = k.mul(k.rem(warpPart, tile.warpsN), tile.warpN());
-  origin = tileOrigin(k, tile, rows, spec.n);
-  SmallVector<Value> sums = multiplyTiles();
+  SplitTile split(k, tile, depthTiles(spec, tile), workspace, counters);
+  origin = tileOrigin(k, tile, split.number(), rows, k.i32(spec.n));
+  SmallVector<Value> sums = multiplyTiles(split.range());
+  Value own;
   if (tile.warpsK > 1) {
-    sums = addUp(sums);
-    k.ifThen(k.equal(warpK, 0), [&] { finish(sums); });
-  } else {
-    finish(sums);
+    sums = addWarpSums(k, tile, shared, warpPart, warpK, lane, sums);
+    own = k.equal(warpK, 0);
   }
+  split.finish(thread, warpPart, lane, own, sums, [&](ArrayRef<Value> total) { finish(total); });
   gpu::ReturnOp::create(k);
 }
 
-SmallVector<Value> Emitter::multiplyTiles() {
+SmallVector<Value> Emitter::multiplyTiles(const KRange &range) {
   TileCopy inputCopy(k, layout.activations, spec.k * activationBytes, activationBytes,
                      tile.threads(), thread, x, origin.row, rows);
   int64_t blocksPerRow = weightLayout.paddedK() / WeightLayout::blockK;
@@ -136,12 +140,20 @@ SmallVector<Value> Emitter::multiplyTiles() {
   FragmentReader inputReader(k, FragmentReader::Side::Left, layout.activations, lane, warpRow,
                              k.mul(warpK, steps() * stepK * activationBytes));
 
+  Value first = range.count ? range.first : k.i32(0), end;
+  if (range.count) {
+    end = range.end(k);
+    inputCopy.limitColumns(
+        k.minimum(k.mul(end, tile.blockK * activationBytes), k.i32(spec.k * activationBytes)));
+  }
+
   Pipeline pipeline;
   pipeline.stages = tile.stages;
   pipeline.stageBytes = layout.bytes;
-  pipeline.tiles = llvm::divideCeil(spec.k, tile.blockK);
+  pipeline.tiles = depthTiles(spec, tile);
+  pipeline.tileCount = range.count;
   pipeline.steps = steps();
-  pipeline.pointers = {inputCopy.pointer()};
+  pipeline.pointers = {k.offset(inputCopy.pointer(), k.mul(first, tile.blockK * activationBytes))};
   pipeline.advances = {tile.blockK * activationBytes};
   /// A plane of the weights: how it is copied, where it is in a stage, and there this lane's words
   /// of the warp's first block.
@@ -164,20 +176,26 @@ SmallVector<Value> Emitter::multiplyTiles() {
     planes.push_back({bits, rowBytes, tileBytes,
                       layout.weight + tile.blockN * tile.blockK * before / 8, copy, planeLane});
     Value start = k.offset(weight, weightLayout.paddedN() * weightLayout.paddedK() * before / 8);
-    pipeline.pointers.push_back(copy.pointer(k.offset(start, k.wideMul(firstWeightRow, rowBytes))));
+    start = k.offset(start, k.wideMul(firstWeightRow, rowBytes));
+    pipeline.pointers.push_back(copy.pointer(k.offset(start, k.mul(first, tileBytes))));
     pipeline.advances.push_back(tileBytes);
     before += bits;
   }
-  pipeline.issue = [&](ValueRange pointers, Value index, Value stage) {
+  auto rowEnd = [&](int64_t rowBytes, int64_t tileBytes) {
+    return end ? k.minimum(k.mul(end, tileBytes), k.i32(rowBytes)) : k.i32(rowBytes);
+  };
+  pipeline.issue = [&](ValueRange pointers, Value count, Value stage) {
+    Value index = k.add(count, first);
     Value byte = k.mul(index, tile.blockK * activationBytes);
     inputCopy.issue(pointers[0], k.add(inputCopy.column(), byte), stage);
     for (auto [plane, pointer] : llvm::zip_equal(planes, pointers.drop_front()))
-      plane.copy.issue(pointer, k.offset(stage, plane.stageOffset),
-                       k.sub(k.i32(plane.rowBytes), k.mul(index, plane.tileBytes)));
+      plane.copy.issue(
+          pointer, k.offset(stage, plane.stageOffset),
+          k.sub(rowEnd(plane.rowBytes, plane.tileBytes), k.mul(index, plane.tileBytes)));
     if (spec.groupSize) {
-      issueParameters(scales, index, k.offset(stage, layout.scales));
+      issueParameters(scales, index, end, k.offset(stage, layout.scales));
       if (zeroPoints)
-        issueParameters(zeroPoints, index, k.offset(stage, layout.zeroPoints));
+        issueParameters(zeroPoints, index, end, k.offset(stage, layout.zeroPoints));
     }
   };
   pipeline.read = [&](Value stage, unsigned step) {
@@ -213,15 +231,18 @@ SmallVector<Value> Emitter::multiplyTiles() {
   return pipeline.run(k, shared, SmallVector<Value>(blocksM() * blocksN() * 4, k.f32(0)));
 }
 
-/// Copies the rows of parameters that tile `tileIndex` needs; beyond the last tile none.
-void Emitter::issueParameters(Value source, Value tileIndex, Value shared) {
+/// Copies the rows of parameters that tile `tileIndex` needs; none from tile `tileEnd` (null: the
+/// last) on.
+void Emitter::issueParameters(Value source, Value tileIndex, Value tileEnd, Value shared) {
   int64_t pitch = weightLayout.paddedN() * activationBytes;
-  int64_t rowCount = llvm::divideCeil(weightLayout.paddedK(), rowSize);
+  Value rowCount = k.i32(llvm::divideCeil(weightLayout.paddedK(), rowSize));
+  if (tileEnd) // what a tile needs ends where the tile does, or later
+    rowCount = k.minimum(rowCount, k.div(k.add(k.mul(tileEnd, tile.blockK), rowSize - 1), rowSize));
   Value row = rowSize >= tile.blockK ? k.div(tileIndex, rowSize / tile.blockK)
                                      : k.mul(tileIndex, tile.blockK / rowSize);
   bool whole = weightLayout.paddedN() % tile.blockN == 0;
   BlockCopy copy(k, layout.scaleRows, tile.blockN * activationBytes, pitch, tile.threads(), thread,
-                 k.sub(k.i32(rowCount), row));
+                 k.sub(rowCount, row));
   Value start =
       k.offset(k.offset(source, k.wideMul(row, pitch)), k.mul(origin.column, activationBytes));
   Value limit = whole ? Value() : k.sub(k.i32(pitch), k.mul(origin.column, activationBytes));
@@ -281,46 +302,11 @@ void Emitter::loadChannelZeroPoints() {
   dequantizer.setZeroPoints(words);
 }
 
-/// The sums of the warps that share a part of the product, complete in those with warpK = 0; added
-/// in their order.
-SmallVector<Value> Emitter::addUp(ArrayRef<Value> sums) {
-  auto vector = VectorType::get(4, k.getF32Type());
-  int64_t partBytes = tile.warpM() * tile.warpN() * 4;
-  int64_t roundBytes = partBytes * tile.warpsM * tile.warpsN;
-  Value mine = k.offset(shared, k.add(k.mul(warpPart, partBytes), k.mul(lane, 16)));
-  k.ifThen(k.less(k.i32(0), warpK), [&] {
-    Value to = k.offset(mine, k.mul(k.sub(warpK, k.i32(1)), roundBytes));
-    for (size_t i = 0; i < sums.size(); i += 4) {
-      Value four = LLVM::PoisonOp::create(k, vector);
-      for (size_t e = 0; e < 4; ++e)
-        four = LLVM::InsertElementOp::create(k, four, sums[i + e], k.i32(e));
-      k.store(four, k.offset(to, i / 4 * 512), 16);
-    }
-  });
-  k.barrier();
-  SmallVector<Value> total(sums);
-  auto whole = scf::IfOp::create(k, TypeRange(ValueRange(total)), k.equal(warpK, 0), true);
-  OpBuilder::InsertionGuard guard(k);
-  k.setInsertionPointToStart(whole.thenBlock());
-  for (int64_t part = 1; part < tile.warpsK; ++part)
-    for (size_t i = 0; i < sums.size(); i += 4) {
-      Value from = k.offset(mine, (part - 1) * roundBytes + i / 4 * 512);
-      Value four = k.load(vector, from, 16);
-      for (size_t e = 0; e < 4; ++e)
-        total[i + e] = arith::AddFOp::create(k, total[i + e],
-                                             LLVM::ExtractElementOp::create(k, four, k.i32(e)));
-    }
-  scf::YieldOp::create(k, total);
-  k.setInsertionPointToStart(whole.elseBlock());
-  scf::YieldOp::create(k, sums);
-  return SmallVector<Value>(whole.getResults());
-}
-
 /// Scales where they are per channel, adds the bias and writes.
 void Emitter::finish(ArrayRef<Value> sums) {
   Value firstColumn = k.add(origin.column, warpColumn), firstRow = k.add(origin.row, warpRow);
   Value own = k.offset(shared, k.mul(warpPart, OutputStage::bytes(spec.outputType, tile.warpN())));
-  OutputStage stage(k, spec.outputType, tile.warpN(), k.offset(own, reductionBytes(tile)), lane,
+  OutputStage stage(k, spec.outputType, tile.warpN(), k.offset(own, warpSumBytes(tile)), lane,
                     output, rows, spec.n);
   SmallVector<Value> columnScales, columnBias;
   for (Value n : stage.laneColumns(blocksN(), firstColumn)) {
@@ -335,8 +321,7 @@ void Emitter::finish(ArrayRef<Value> sums) {
       y = arith::MulFOp::create(k, y, columnScales[column]);
     return bias ? arith::AddFOp::create(k, y, columnBias[column]).getResult() : y;
   };
-  stage.writeBlocks(
-      blocksM(), blocksN(), firstRow, firstColumn, [](Value) {}, value);
+  stage.writeBlocks(blocksM(), blocksN(), firstRow, firstColumn, [](Value) {}, value);
 }
 
 bool ptq::kernels::isValidTile(const WeightOnlyLinearSpec &spec, const GemmTile &tile) {
@@ -353,7 +338,8 @@ bool ptq::kernels::isValidTile(const WeightOnlyLinearSpec &spec, const GemmTile 
   bool depth = (tile.blockK == 64 || tile.blockK == 128) && tile.blockK / stepK % tile.warpsK == 0;
   bool threads = tile.threads() >= 128 && tile.threads() <= 1024 &&
                  llvm::isPowerOf2_64(tile.threads()) && llvm::isPowerOf2_64(tile.blockN);
-  return divides && fragments && depth && threads;
+  bool splits = tile.splits >= 1 && tile.splits <= depthTiles(spec, tile);
+  return divides && fragments && depth && threads && splits;
 }
 
 gpu::GPUFuncOp ptq::kernels::emitWeightOnlyLinear(gpu::GPUModuleOp module, StringRef name,
@@ -366,6 +352,8 @@ gpu::GPUFuncOp ptq::kernels::emitWeightOnlyLinear(gpu::GPUModuleOp module, Strin
   if (spec.biasType)
     arguments.push_back(Argument::Input);
   arguments.append({Argument::Output, Argument::Number});
+  if (tile.splits > 1)
+    arguments.append(2, Argument::Shared);
   gpu::GPUFuncOp function = createKernel(module, name, arguments, tile.threads());
   Emitter(function, spec, tile).emit();
   return function;
@@ -374,5 +362,5 @@ gpu::GPUFuncOp ptq::kernels::emitWeightOnlyLinear(gpu::GPUModuleOp module, Strin
 int64_t ptq::kernels::sharedBytes(const WeightOnlyLinearSpec &spec, const GemmTile &tile) {
   int64_t ring = StageLayout(spec, tile).bytes * tile.stages;
   int64_t staging = tile.warpsM * tile.warpsN * OutputStage::bytes(spec.outputType, tile.warpN());
-  return std::max(ring, reductionBytes(tile) + staging);
+  return std::max(ring, warpSumBytes(tile) + staging);
 }

@@ -65,6 +65,7 @@ llvm::Error ptq::lowerToGpu(IntegerBatchMatmulOp op, GpuKernels &kernels) {
   if (!choice)
     return llvm::createStringError("no tile fits on the chip");
   const GemmTile &tile = choice->tile;
+  kernels.explain(op, problem, *choice);
 
   // batch · ceil(m / blockM) · ceil(n / blockN) blocks.
   OpBuilder builder(op);

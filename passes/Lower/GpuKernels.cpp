@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinDialect.h"
@@ -45,6 +46,55 @@ Value ptq::createRowCount(OpBuilder &b, Location loc, Value tensor) {
   return arith::MulIOp::create(b, loc, rows, factor);
 }
 
+void GpuKernels::explain(Operation *op, const kernels::GemmProblem &problem,
+                         const kernels::TileChoice &choice) {
+  if (!explains)
+    return;
+  std::string name = "'" + op->getName().getStringRef().str() + "'";
+  if (auto layer = dyn_cast<LayerOpInterface>(op))
+    name = "layer '" + layer.getLayerName().str() + "'";
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  kernels::explain(stream, chip, problem, choice);
+  emitRemark(op->getLoc()) << name << " on " << text;
+}
+
+SmallVector<Value, 2> GpuKernels::createWorkspace(OpBuilder &b, Location loc,
+                                                  const kernels::GemmTile &tile, Value tiles) {
+  Type word = b.getI32Type();
+  int64_t tileWords = kernels::Workspace::sumBytesPerTile(tile) / 4;
+  std::optional<int64_t> count = getConstantIntValue(tiles);
+  IntegerAttr alignment = b.getI64IntegerAttr(16);
+  Value sums;
+  if (count) {
+    auto type = MemRefType::get({*count * tileWords}, word);
+    sums = memref::AllocOp::create(b, loc, type, alignment);
+  } else {
+    Value factor = arith::ConstantIndexOp::create(b, loc, tileWords);
+    Value words = arith::MulIOp::create(b, loc, tiles, factor);
+    auto type = MemRefType::get({ShapedType::kDynamic}, word);
+    sums = memref::AllocOp::create(b, loc, type, words, alignment);
+  }
+
+  auto zeros = [&](OpFoldResult size) -> Value {
+    Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
+    Value empty = tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>(size), word);
+    Value filled = linalg::FillOp::create(b, loc, zero, empty).getResult(0);
+    auto type = cast<RankedTensorType>(filled.getType());
+    return bufferization::ToBufferOp::create(b, loc, MemRefType::get(type.getShape(), word),
+                                             filled);
+  };
+  if (!count)
+    return {sums, zeros(tiles)};
+  Value &shared = counters[{b.getInsertionBlock(), *count}];
+  if (!shared) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(b.getInsertionBlock());
+    shared = zeros(b.getIndexAttr(*count));
+  }
+  return {sums, shared};
+}
+
 Value GpuKernels::launch(OpBuilder &b, Location loc, const KernelLaunch &launch,
                          ValueRange operands, RankedTensorType resultType, Value like) {
   // ceil(rows / blockM) · ceil(columns / blockN) blocks.
@@ -58,6 +108,10 @@ Value GpuKernels::launch(OpBuilder &b, Location loc, const KernelLaunch &launch,
   Value count = b.createOrFold<arith::IndexCastOp>(loc, b.getI32Type(), rows);
   SmallVector<Value> numbers{count};
   llvm::append_range(numbers, launch.numbers);
+  if (launch.tile.splits > 1) {
+    llvm::append_range(numbers, createWorkspace(b, loc, launch.tile, blocks));
+    blocks = b.createOrFold<arith::MulIOp>(loc, blocks, index(launch.tile.splits));
+  }
   KernelGrid grid{launch.kernel, blocks, launch.tile.threads(), launch.sharedBytes, {}};
   return this->launch(b, loc, grid, operands, {resultType}, like, numbers).front();
 }

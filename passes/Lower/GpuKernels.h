@@ -53,8 +53,8 @@ public:
   void require(llvm::StringRef name, llvm::function_ref<void(mlir::gpu::GPUModuleOp)> emit);
 
   /// Launches a kernel on the operands, then the buffer of a new result of `resultType`, then the
-  /// number of rows: all of the result's dimensions but the last, of `like`'s sizes. Returns the
-  /// result.
+  /// number of rows: all of the result's dimensions but the last, of `like`'s sizes; with splits
+  /// the workspace, last. Returns the result.
   mlir::Value launch(mlir::OpBuilder &b, mlir::Location loc, const KernelLaunch &launch,
                      mlir::ValueRange operands, mlir::RankedTensorType resultType,
                      mlir::Value like);
@@ -67,6 +67,11 @@ public:
                                         llvm::ArrayRef<mlir::RankedTensorType> resultTypes,
                                         mlir::Value like, mlir::ValueRange numbers);
 
+  /// A remark on the operation that says why this tile was chosen, if `explains`.
+  void explain(mlir::Operation *op, const kernels::GemmProblem &problem,
+               const kernels::TileChoice &choice);
+  bool explains = false;
+
   /// What float32 activations of weight-only layers are rounded to; null: there is no kernel then.
   mlir::Type narrowActivations;
 
@@ -74,6 +79,13 @@ public:
   llvm::DenseMap<mlir::Value, mlir::Value> packedActivations;
 
 private:
+  /// What blocks that share a tile exchange their sums through; operands after the numbers.
+  llvm::SmallVector<mlir::Value, 2> createWorkspace(mlir::OpBuilder &b, mlir::Location loc,
+                                                    const kernels::GemmTile &tile,
+                                                    mlir::Value tiles);
+  /// Zeros for so many counters, which every launch leaves as they are; filled once in a block.
+  llvm::DenseMap<std::pair<mlir::Block *, int64_t>, mlir::Value> counters;
+
   mlir::ModuleOp module;
   const kernels::Chip &chip;
   mlir::gpu::GPUModuleOp kernelModule;

@@ -78,6 +78,8 @@ std::string ptq::describe(const IntegerLinearSpec &spec, const GemmTile &tile) {
                     kernelTypeName(spec.outputType), kernelTypeName(spec.inputScaleType),
                     spec.perTokenScale ? "_token" : "", kernelTypeName(spec.weightScaleType),
                     spec.perChannelScale ? "_channel" : "");
+  if (tile.splits > 1)
+    text += "_split" + std::to_string(tile.splits);
   if (spec.zeroPointType)
     text += "_zero";
   if (spec.outlierType)
@@ -117,6 +119,7 @@ llvm::Error ptq::lowerToGpu(IntegerLinearOp op, GpuKernels &kernels) {
   if (!choice)
     return llvm::createStringError("no tile fits on the chip");
   const GemmTile &tile = choice->tile;
+  kernels.explain(op, problem, *choice);
 
   OpBuilder b(op);
   SmallVector<Value> operands{op.getX(), op.getXScales()};

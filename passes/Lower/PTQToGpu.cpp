@@ -37,18 +37,12 @@ struct PTQToGpuPass : ptq::impl::PTQToGpuBase<PTQToGpuPass> {
           return runPipeline(pipeline, getOperation());
         })))
       return signalPassFailure();
-    const kernels::Chip *target = kernels::findChip(chip);
-    if (!target) {
-      std::string names;
-      for (const kernels::Chip &known : kernels::chips())
-        names += (names.empty() ? "" : ", ") + known.name.str();
-      emitError(getOperation().getLoc())
-          << "--ptq-to-gpu knows no chip '" << chip << "'; it knows " << names;
+    std::optional<SmallVector<const kernels::Chip *>> targets = findChips();
+    if (!targets)
       return signalPassFailure();
-    }
-    if (format != "ptx" && format != "cubin") {
+    if (format != "ptx" && format != "cubin" && format != "fatbin") {
       emitError(getOperation().getLoc())
-          << "--ptq-to-gpu writes no format '" << format << "'; it writes ptx and cubin";
+          << "--ptq-to-gpu writes no format '" << format << "'; it writes ptx, cubin and fatbin";
       return signalPassFailure();
     }
     if (float32Activations != "f16" && float32Activations != "bf16" &&
@@ -58,7 +52,9 @@ struct PTQToGpuPass : ptq::impl::PTQToGpuBase<PTQToGpuPass> {
           << "'";
       return signalPassFailure();
     }
-    GpuKernels collected(getOperation(), *target);
+    kernels::Chip common = kernels::commonChip(*targets);
+    GpuKernels collected(getOperation(), common);
+    collected.explains = explain;
     Builder types(&getContext());
     if (float32Activations != "keep")
       collected.narrowActivations =
@@ -71,11 +67,32 @@ struct PTQToGpuPass : ptq::impl::PTQToGpuBase<PTQToGpuPass> {
     });
     for (Operation *op : ops)
       lower(op, collected);
-    if (collected.getKernelModule() && failed(compile(collected)))
+    if (collected.getKernelModule() && failed(compile(collected, *targets)))
       signalPassFailure();
   }
 
 private:
+  /// Those that the option names; an error is reported.
+  std::optional<SmallVector<const kernels::Chip *>> findChips() {
+    SmallVector<const kernels::Chip *> found;
+    for (const std::string &name : chip) {
+      const kernels::Chip *target = kernels::findChip(name);
+      if (!target) {
+        std::string names;
+        for (const kernels::Chip &known : kernels::chips())
+          names += (names.empty() ? "" : ", ") + known.name.str();
+        emitError(getOperation().getLoc())
+            << "--ptq-to-gpu knows no chip '" << name << "'; it knows " << names;
+        return std::nullopt;
+      }
+      if (!llvm::is_contained(found, target))
+        found.push_back(target);
+    }
+    if (found.empty())
+      found.push_back(kernels::findChip("sm_80"));
+    return found;
+  }
+
   void lower(Operation *op, GpuKernels &collected) {
     Location loc = op->getLoc();
     std::string name = "'" + op->getName().getStringRef().str() + "'";
@@ -106,7 +123,7 @@ private:
   }
 
   /// Replaces the gpu.module by a gpu.binary.
-  LogicalResult compile(GpuKernels &collected) {
+  LogicalResult compile(GpuKernels &collected, ArrayRef<const kernels::Chip *> targets) {
     gpu::GPUModuleOp module = collected.getKernelModule();
     for (Operation &op : *module.getBody())
       numKernels += isa<gpu::GPUFuncOp>(op);
@@ -114,27 +131,58 @@ private:
     kernels::addNVVMLowering(lowering);
     if (failed(runPipeline(lowering, module)))
       return failure();
-    const kernels::Chip &target = collected.getChip();
-    llvm::Expected<std::string> ptx = kernels::translateToPtx(module, target);
-    if (!ptx)
-      return emitError(module.getLoc()) << llvm::toString(ptx.takeError());
-    std::string object = std::move(*ptx);
-    auto kind = gpu::CompilationTarget::Assembly;
-    if (format == "cubin") {
-      llvm::Expected<kernels::Cubin> cubin = kernels::assemble(object, target);
-      if (!cubin)
-        return emitError(module.getLoc()) << llvm::toString(cubin.takeError());
-      object = std::move(cubin->image);
-      kind = gpu::CompilationTarget::Binary;
-    }
+    llvm::Expected<SmallVector<Attribute>> objects = createObjects(module, targets);
+    if (!objects)
+      return emitError(module.getLoc()) << llvm::toString(objects.takeError());
     OpBuilder b(module);
-    auto attribute = NVVM::NVVMTargetAttr::get(b.getContext(), 3, "nvptx64-nvidia-cuda",
-                                               target.name, target.ptxFeature);
-    Attribute objects[] = {gpu::ObjectAttr::get(attribute, kind, b.getStringAttr(object))};
-    gpu::BinaryOp::create(b, module.getLoc(), module.getName(), Attribute(),
-                          ArrayRef<Attribute>(objects));
+    gpu::BinaryOp::create(b, module.getLoc(), module.getName(), Attribute(), *objects);
     module.erase();
     return success();
+  }
+
+  /// A gpu.object for each chip, or one fat binary for all.
+  llvm::Expected<SmallVector<Attribute>> createObjects(gpu::GPUModuleOp module,
+                                                       ArrayRef<const kernels::Chip *> targets) {
+    using Kind = kernels::DeviceImage::Kind;
+    Builder b(module.getContext());
+    SmallVector<Attribute> objects;
+    auto addObject = [&](gpu::CompilationTarget kind, const kernels::Chip &target,
+                         const std::string &content) {
+      auto attribute = NVVM::NVVMTargetAttr::get(b.getContext(), 3, "nvptx64-nvidia-cuda",
+                                                 target.name, target.ptxFeature);
+      objects.push_back(gpu::ObjectAttr::get(attribute, kind, b.getStringAttr(content)));
+    };
+    std::vector<kernels::DeviceImage> images;
+    bool hasPtx = false;
+    for (const kernels::Chip *target : targets) {
+      llvm::Expected<std::string> ptx = kernels::translateToPtx(module, *target);
+      if (!ptx)
+        return ptx.takeError();
+      if (format == "ptx") {
+        addObject(gpu::CompilationTarget::Assembly, *target, *ptx);
+        continue;
+      }
+      llvm::Expected<kernels::Cubin> cubin = kernels::assemble(*ptx, *target);
+      if (!cubin)
+        return cubin.takeError();
+      if (format == "cubin") {
+        addObject(gpu::CompilationTarget::Binary, *target, cubin->image);
+        continue;
+      }
+      images.push_back({Kind::Machine, *target, std::move(cubin->image)});
+      // For the chips to come; that of an "a" architecture is for no other.
+      if (!hasPtx && !target->name.ends_with("a")) {
+        images.push_back({Kind::Ptx, *target, std::move(*ptx)});
+        hasPtx = true;
+      }
+    }
+    if (images.empty())
+      return objects;
+    llvm::Expected<std::string> bundled = kernels::bundle(images);
+    if (!bundled)
+      return bundled.takeError();
+    addObject(gpu::CompilationTarget::Fatbin, *targets.front(), *bundled);
+    return objects;
   }
 };
 

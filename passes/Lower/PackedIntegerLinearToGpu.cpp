@@ -107,11 +107,12 @@ static double packingCycles(const Chip &chip, const GemmProblem &problem) {
   return launchSeconds * chip.gigahertz * 1e9 + bytes / (chip.dramGBs / chip.gigahertz);
 }
 
-/// The tile, and with it the specification's activationBits.
+/// The tile, and with it the specification's activationBits and the problem that it is for.
 static std::optional<TileChoice> choose(const Chip &chip, PackedIntegerLinearSpec &spec,
-                                        RankedTensorType outputType, bool int4Activations) {
-  GemmProblem problem{GemmProblem::Kind::PackedIntegerLinear, expectedRows(outputType),
-                      spec.linear.n, spec.linear.k};
+                                        RankedTensorType outputType, bool int4Activations,
+                                        GemmProblem &problem) {
+  problem = {GemmProblem::Kind::PackedIntegerLinear, expectedRows(outputType), spec.linear.n,
+             spec.linear.k};
   problem.weightBits = PackedIntegerLayout::weightBits;
   problem.groupSize = spec.groupSize;
   problem.outputBytes = spec.linear.outputType.getIntOrFloatBitWidth() / 8;
@@ -126,6 +127,7 @@ static std::optional<TileChoice> choose(const Chip &chip, PackedIntegerLinearSpe
   if (packed &&
       (!choice || packed->bound.cycles() + packingCycles(chip, problem) < choice->bound.cycles())) {
     spec.activationBits = 4;
+    problem = narrow;
     return packed;
   }
   return choice;
@@ -162,12 +164,14 @@ llvm::Error ptq::lowerPackedToGpu(IntegerLinearOp op, GpuKernels &kernels) {
   spec.groupSize = weight->groupSize;
   auto outputType = cast<RankedTensorType>(op.getY().getType());
   bool int4 = op.getActivationScheme().getBits() <= 4;
-  std::optional<TileChoice> choice = choose(kernels.getChip(), spec, outputType, int4);
+  GemmProblem problem;
+  std::optional<TileChoice> choice = choose(kernels.getChip(), spec, outputType, int4, problem);
   if (!choice) {
     StringRef reason = whyUnsupported(spec);
     return llvm::createStringError(reason.empty() ? "no tile fits on the chip" : reason);
   }
   const GemmTile &tile = choice->tile;
+  kernels.explain(op, problem, *choice);
 
   OpBuilder b(op);
   PackedIntegerLayout layout = spec.layout();

@@ -38,12 +38,15 @@ def PTQToGpu : Pass<"ptq-to-gpu", "::mlir::ModuleOp"> {
   let summary = "Lower quantized linear layers to GPU kernels";
   let description = [{
     Every `ptq.integer_linear` with an int8 weight and every `ptq.weight_only_linear` with 2, 3, 4 or 8 bits becomes a
-    launch of a tensor-core kernel, compiled to PTX, or by ptxas to a cubin, and kept in a `gpu.binary`. Layers of the
-    same shape and types share a kernel. A kernel's tile is chosen for the chip and the number of rows by a bound on
-    its time. `ptq.dynamic_quantize` of tokens and `ptq.quantize` with scales of tokens or of the tensor become a
-    kernel's launch as well: a warp or a block reads a row once and writes its codes. Packed weights, their scales and zero points, are laid out anew for the kernel: they must be constants
-    (`--load-parameters`); `--shuffle-weights` does that for weights beforehand. Float32 activations of weight-only
-    layers are rounded as `float32-activations` says, with a remark: to float16 (10 bits of fraction, up to 65504), to
+    launch of a tensor-core kernel, compiled to PTX, or by ptxas to a cubin or a fat binary, and kept in a `gpu.binary`.
+    Layers of the same shape and types share a kernel. A kernel's tile is chosen for the chip and the number of rows by a
+    bound on its time (modelled, not measured): `explain` tells the choice and the runners-up in a remark on each layer.
+    Where few rows and columns leave multiprocessors idle, several blocks share a tile (split-K): such a launch has two
+    more operands, memory for sums and counters that are zero before and after. `ptq.dynamic_quantize` of tokens and
+    `ptq.quantize` with scales of tokens or of the tensor become a kernel's launch as well: a warp or a block reads a row
+    once and writes its codes. Packed weights, their scales and zero points, are laid out anew for the kernel: they must
+    be constants (`--load-parameters`); `--shuffle-weights` does that for weights beforehand. Float32 activations of
+    weight-only layers are rounded as `float32-activations` says, with a remark: to float16 (10 bits of fraction, up to 65504), to
     bfloat16 (7 bits, float32's range), or, with `keep`, such layers stay as they are.
 
     Launches have buffers in row-major order as operands, then the number of rows; buffers are to be 16-byte aligned
@@ -67,10 +70,14 @@ def PTQToGpu : Pass<"ptq-to-gpu", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"chip", "chip", "std::string", "\"sm_80\"", "The chip: sm_80, sm_86, sm_89 or sm_90a">,
-    Option<"format", "format", "std::string", "\"ptx\"", "What the kernels become: ptx or cubin (needs ptxas)">,
+    ListOption<"chip", "chip", "std::string",
+               "The chips, of sm_80 (default), sm_86, sm_89, sm_90a; tiles are chosen for the first, to fit on all">,
+    Option<"format", "format", "std::string", "\"ptx\"",
+           "What the kernels become: ptx, cubin (needs ptxas), or fatbin: machine code for all chips and PTX for later ones (needs ptxas and fatbinary)">,
     Option<"float32Activations", "float32-activations", "std::string", "\"f16\"",
-           "What weight-only kernels get for float32 activations: f16, bf16, or keep: no kernel">];
+           "What weight-only kernels get for float32 activations: f16, bf16, or keep: no kernel">,
+    Option<"explain", "explain", "bool", "false",
+           "A remark on each layer: its tile, the modelled time by term, and why not the others">];
   let statistics = [Statistic<"numLaunches", "launches", "Layers that became launches">,
                     Statistic<"numKernels", "kernels", "Kernels that they share">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",

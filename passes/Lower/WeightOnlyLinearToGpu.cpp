@@ -180,6 +180,7 @@ llvm::Error ptq::lowerToGpu(WeightOnlyLinearOp op, GpuKernels &kernels) {
   llvm::Expected<SmallVector<Value>> parameters = constants.create(b);
   if (!parameters)
     return parameters.takeError();
+  kernels.explain(op, problem, *choice);
   Value x = op.getX();
   if (inputType.getElementType() != spec.inputType) {
     emitRemark(op.getLoc()) << "layer '" << op.getLayerName()
@@ -198,6 +199,8 @@ llvm::Error ptq::lowerToGpu(WeightOnlyLinearOp op, GpuKernels &kernels) {
       spec.groupSize, spec.n, spec.k, tile.blockM, tile.blockN, tile.blockK, tile.warpsM,
       tile.warpsN, tile.warpsK, tile.stages, kernelTypeName(spec.inputType),
       kernelTypeName(spec.outputType));
+  if (tile.splits > 1)
+    name += "_split" + std::to_string(tile.splits);
   if (spec.zeroPoints)
     name += "_zero";
   if (spec.biasType)

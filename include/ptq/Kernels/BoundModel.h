@@ -9,7 +9,10 @@
 //   T = max(mma, issue, alu, shared, l2, dram) + prologue + epilogue
 //
 // Terms of a multiprocessor count ceil(blocks / multiprocessors) blocks, so that a last, partial
-// wave costs a whole one. Left out: L2 hits between blocks, clocks under load, scheduling.
+// wave costs a whole one. Where only one block is resident, nothing overlaps the prologue and the
+// epilogue of any of them. Blocks that share a tile (GemmTile::splits) write their sums, wait for
+// each other's arrival at a counter and one of them reads them: in the L2 term and, for the last,
+// in the epilogue. Left out: L2 hits between blocks, clocks under load, scheduling.
 // Differences under a tenth are ties. What this gives is *modelled* time, a bound and not a
 // measurement.
 
@@ -29,8 +32,8 @@ namespace ptq::kernels {
 struct GemmProblem {
   /// Int4Linear is PackedIntegerLinear with 4-bit activations.
   enum class Kind { IntegerLinear, WeightOnlyLinear, PackedIntegerLinear, Int4Linear };
-  Kind kind;
-  int64_t m, n, k;
+  Kind kind = Kind::IntegerLinear;
+  int64_t m = 0, n = 0, k = 0;
   unsigned weightBits = 8; ///< IntegerLinear: 8; WeightOnlyLinear: 2, 3, 4, 8; else 4
   int64_t groupSize = 0;   ///< inputs that share a weight scale; 0: per channel
   bool zeroPoints = false; ///< of the weight, per group or channel
@@ -77,18 +80,33 @@ std::optional<Bound> bound(const Chip &chip, const GemmProblem &problem, const G
 /// can beat.
 double rooflineCycles(const Chip &chip, const GemmProblem &problem);
 
-/// The tiles that kernels are made with.
+/// The tiles that kernels are made with, without splits.
 llvm::ArrayRef<GemmTile> tiles(GemmProblem::Kind kind);
 
-/// Of the tiles whose bound is within 5 % of the least, the one with the least sum of terms.
-/// Nothing if none fits.
+/// How many blocks may share a tile of such a product.
+int64_t maxSplits(const GemmProblem &problem, const GemmTile &tile);
+
 struct TileChoice {
+  /// Costs within this factor are ties.
+  static constexpr double tie = 1.05;
+
   GemmTile tile;
   Bound bound;
+
+  /// What choices are compared by: the modelled cycles. Splits, which need a workspace, are to gain
+  /// a tenth, which the model cannot be wrong by.
+  double cost() const;
 };
+/// All tiles that fit, each with the number of splits whose bound is the least.
+llvm::SmallVector<TileChoice> fittingTiles(const Chip &chip, const GemmProblem &problem);
+
+/// Of the tiles whose bound is within 5 % of the least, the one with the least sum of terms; splits
+/// count as a tenth slower than their bound. Nothing if none fits.
 std::optional<TileChoice> chooseTile(const Chip &chip, const GemmProblem &problem);
 
-/// One line: the tile, every term, and the ratio to the roofline bound.
+/// Lines of text, without a newline at the end: the chosen tile with its modelled time, every term
+/// and the ratio to the roofline bound; then the next best and why they are not it, and those that
+/// do not fit.
 void explain(llvm::raw_ostream &os, const Chip &chip, const GemmProblem &problem,
              const TileChoice &choice);
 

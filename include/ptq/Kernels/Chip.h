@@ -44,6 +44,10 @@ llvm::ArrayRef<Chip> chips();
 /// The chip of that name; null if there is none.
 const Chip *findChip(llvm::StringRef name);
 
+/// The first of them, with the room and the instructions that all have: kernels whose tiles are
+/// chosen for it run on each. Precondition: there is one.
+Chip commonChip(llvm::ArrayRef<const Chip *> chips);
+
 } // namespace ptq::kernels
 
 #endif // PTQ_KERNELS_CHIP_H

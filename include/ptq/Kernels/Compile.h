@@ -45,6 +45,19 @@ std::string findPtxas();
 /// Assembles PTX by ptxas. An error says what ptxas said, or where it was looked for.
 llvm::Expected<Cubin> assemble(llvm::StringRef ptx, const Chip &chip);
 
+/// A module as PTX or machine code.
+struct DeviceImage {
+  enum class Kind { Ptx, Machine };
+  Kind kind;
+  const Chip &chip;
+  std::string content;
+};
+
+/// One image (a fat binary) of several, of which the CUDA driver takes the one for the GPU at hand:
+/// machine code where there is some for it, else PTX that it translates. By fatbinary of the CUDA
+/// toolkit; an error says what that said, or where it was looked for.
+llvm::Expected<std::string> bundle(llvm::ArrayRef<DeviceImage> images);
+
 } // namespace ptq::kernels
 
 #endif // PTQ_KERNELS_COMPILE_H

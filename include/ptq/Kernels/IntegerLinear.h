@@ -32,14 +32,15 @@ struct IntegerLinearSpec {
   bool hasDynamicOutliers() const { return outlierType && outlierColumns == dynamicOutliers; }
 };
 
-/// Whether the kernel can be made with this tile: warps of 16·i × 16·j, blockK 32, 64 or 128, at
-/// least two stages.
+/// Whether the kernel can be made with this tile: warps of 16·i × 16·j, blockK 64 or 128, at least
+/// two stages, at most as many splits as k has tiles.
 bool isValidTile(const IntegerLinearSpec &spec, const GemmTile &tile);
 
 /// Adds a kernel to `module`. Its arguments, pointers in global memory (matrices row-major and
 /// 16-byte aligned):
 ///   q [m, k], s_x, (z, Σ_k w [n] i32,) w [n, k], s_w, (x_o [m, O], w_o [n, O],) (b [n],) y [m, n],
-///   and as i32 m (and O if it is dynamic).
+///   and as i32 m (and O if it is dynamic); with splits, as pointers, the Workspace's sums and
+///   counters.
 /// Precondition: isValidTile.
 mlir::gpu::GPUFuncOp emitIntegerLinear(mlir::gpu::GPUModuleOp module, llvm::StringRef name,
                                        const IntegerLinearSpec &spec, const GemmTile &tile);

@@ -29,13 +29,14 @@ struct WeightOnlyLinearSpec {
 };
 
 /// Whether the kernel can be made with this tile: warps of 16·i × 64·j, blockK 64 or 128, at least
-/// two stages.
+/// two stages, at most as many splits as k has tiles.
 bool isValidTile(const WeightOnlyLinearSpec &spec, const GemmTile &tile);
 
 /// Adds a kernel to `module`. Its arguments, pointers in global memory, 16-byte aligned:
 ///   x [m, k], the weight in WeightLayout's order, scales (per group in WeightLayout's order, in
 ///   x's type; per channel [n]), (zero points, in WeightLayout's order, in x's type; per channel as
-///   for one group of k rounded up to 64,) (b [n],) y [m, n], and m as i32.
+///   for one group of k rounded up to 64,) (b [n],) y [m, n], and m as i32; with splits the
+///   Workspace's sums and counters.
 /// Precondition: isValidTile.
 mlir::gpu::GPUFuncOp emitWeightOnlyLinear(mlir::gpu::GPUModuleOp module, llvm::StringRef name,
                                           const WeightOnlyLinearSpec &spec, const GemmTile &tile);

@@ -34,8 +34,9 @@ static cl::opt<bool> zeroPoints("zero-points"), bias("bias");
 static cl::opt<std::string> chipName("chip", cl::init("sm_80"));
 static cl::opt<std::string> inputName("input", cl::init("f16"), cl::desc("f16 or bf16"));
 static cl::opt<std::string> outputName("output", cl::init("f16"), cl::desc("f16, bf16 or f32"));
-static cl::list<int64_t> tileShape("tile", cl::CommaSeparated,
-                                   cl::desc("blockM,blockN,blockK,warpsM,warpsN,stages[,warpsK]"));
+static cl::list<int64_t>
+    tileShape("tile", cl::CommaSeparated,
+              cl::desc("blockM,blockN,blockK,warpsM,warpsN,stages[,warpsK[,splits]]"));
 static cl::opt<bool> explainOnly("explain", cl::desc("say which tile is chosen, and why"));
 
 static int fail(const llvm::Twine &message) {
@@ -79,6 +80,8 @@ int main(int argc, char **argv) {
                   tileShape[3], tileShape[4], tileShape[5]};
     if (tileShape.size() > 6)
       tile.warpsK = tileShape[6];
+    if (tileShape.size() > 7)
+      tile.splits = tileShape[7];
     std::optional<Bound> given = bound(*chip, problem, tile);
     choice = given ? std::optional(TileChoice{tile, *given}) : std::nullopt;
   }
@@ -86,6 +89,7 @@ int main(int argc, char **argv) {
     return fail("the tile does not fit on the chip");
   if (explainOnly) {
     explain(llvm::outs(), *chip, problem, *choice);
+    llvm::outs() << '\n';
     return 0;
   }
 

@@ -30,7 +30,10 @@ protected:
     llvm::ArrayRef<GemmTile> all = tiles(kind);
     if (std::string(GetParam()) == "sm_80")
       return all;
-    return {all.front(), all.back()};
+    return ends(kind);
+  }
+  std::vector<GemmTile> ends(GemmProblem::Kind kind) {
+    return {tiles(kind).front(), tiles(kind).back()};
   }
   void check(const std::function<void(mlir::gpu::GPUModuleOp)> &emit, const GemmTile &tile) {
     const Chip &chip = *findChip(GetParam());
@@ -60,6 +63,39 @@ TEST_P(Assembly, IntegerLinearHasNoSpills) {
     ASSERT_TRUE(isValidTile(spec, tile));
     check([&](mlir::gpu::GPUModuleOp module) { emitIntegerLinear(module, "kernel", spec, tile); },
           tile);
+  }
+}
+
+TEST_P(Assembly, SplitsHaveNoSpills) {
+  mlir::Builder b(&context());
+  IntegerLinearSpec integer;
+  integer.n = integer.k = 4096;
+  integer.inputScaleType = integer.weightScaleType = integer.biasType = b.getF32Type();
+  integer.outputType = b.getF16Type();
+  for (GemmTile tile : ends(GemmProblem::Kind::IntegerLinear)) {
+    SCOPED_TRACE(testing::Message() << tile.blockM << "x" << tile.blockN << "x" << tile.blockK);
+    tile.splits = 5;
+    ASSERT_TRUE(isValidTile(integer, tile));
+    check(
+        [&](mlir::gpu::GPUModuleOp module) { emitIntegerLinear(module, "kernel", integer, tile); },
+        tile);
+  }
+  WeightOnlyLinearSpec weightOnly;
+  weightOnly.n = weightOnly.k = 4096;
+  weightOnly.bits = 4;
+  weightOnly.groupSize = 128;
+  weightOnly.zeroPoints = true;
+  weightOnly.inputType = weightOnly.outputType = b.getF16Type();
+  weightOnly.scaleType = weightOnly.biasType = b.getF32Type();
+  for (GemmTile tile : ends(GemmProblem::Kind::WeightOnlyLinear)) {
+    SCOPED_TRACE(testing::Message() << tile.blockM << "x" << tile.blockN << "x" << tile.blockK);
+    tile.splits = 5;
+    ASSERT_TRUE(isValidTile(weightOnly, tile));
+    check(
+        [&](mlir::gpu::GPUModuleOp module) {
+          emitWeightOnlyLinear(module, "kernel", weightOnly, tile);
+        },
+        tile);
   }
 }
 

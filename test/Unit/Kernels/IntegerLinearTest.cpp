@@ -20,12 +20,18 @@ struct Case {
   GemmTile tile;
   enum Type { F16, BF16, F32 } output = F16;
   bool zeroPoints = false, bias = false, perToken = true, perChannel = true;
+  const char *chip = "sm_80";
 };
+
+GemmTile split(GemmTile tile, int64_t splits) {
+  tile.splits = splits;
+  return tile;
+}
 
 std::ostream &operator<<(std::ostream &os, const Case &c) {
   return os << c.m << "x" << c.n << "x" << c.k << " tile " << c.tile.blockM << "x" << c.tile.blockN
-            << "x" << c.tile.blockK << " output " << c.output
-            << (c.zeroPoints ? " zero points" : "") << (c.bias ? " bias" : "");
+            << "x" << c.tile.blockK << "/" << c.tile.splits << " output " << c.output
+            << (c.zeroPoints ? " zero points" : "") << (c.bias ? " bias" : "") << " " << c.chip;
 }
 
 mlir::Type type(Case::Type type) {
@@ -70,10 +76,10 @@ TEST_P(IntegerLinear, EqualsNumerics) {
   if (c.bias)
     inputs.push_back(bytesOf(bias));
   std::string ptx = compile(
-      [&](mlir::gpu::GPUModuleOp module) { emitIntegerLinear(module, "kernel", spec, c.tile); });
-  int64_t elementBytes = spec.outputType.getIntOrFloatBitWidth() / 8;
-  KernelRun result = run(ptx, c.tile.blocks(c.m, c.n), c.tile.threads(), sharedBytes(spec, c.tile),
-                         inputs, c.m * c.n * elementBytes, c.m);
+      [&](mlir::gpu::GPUModuleOp module) { emitIntegerLinear(module, "kernel", spec, c.tile); },
+      c.chip);
+  KernelRun result =
+      runTiles(ptx, c.tile, c.m, c.n, sharedBytes(spec, c.tile), inputs, spec.outputType);
 
   std::vector<int32_t> sums(c.m * c.n);
   numerics::multiplyInt8({q.data(), c.m, c.k}, {w.data(), c.n, c.k}, {sums.data(), c.m, c.n});
@@ -106,3 +112,36 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{5, 3, 1, small, Case::F32}, Case{33, 65, 77, medium, Case::F32, true},
                     Case{40, 48, 100, medium, Case::F16, false, false, false, false},
                     Case{1, 1, 16, small, Case::BF16}, Case{100, 64, 24, square, Case::F16, true}));
+
+// Columns that are no power of two; rows that are copied by 16, 4, 2 bytes and 1.
+static constexpr GemmTile columns80{128, 80, 128, 4, 1, 3}, columns112{128, 112, 64, 4, 1, 4};
+
+INSTANTIATE_TEST_SUITE_P(
+    UnevenTiles, IntegerLinear,
+    testing::Values(Case{128, 80, 256, columns80}, Case{130, 163, 320, columns80, Case::F32},
+                    Case{70, 81, 130, columns80, Case::BF16, true, true},
+                    Case{7, 90, 77, {128, 80, 64, 4, 1, 4}, Case::F16},
+                    Case{200, 240, 192, columns112},
+                    Case{33, 111, 132, columns112, Case::F32, true},
+                    Case{100, 200, 640, split(columns112, 3), Case::F32, false, true}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Splits, IntegerLinear,
+    testing::Values(Case{1, 64, 256, split(small, 2)}, Case{16, 128, 1024, split(small, 8)},
+                    // 7 tiles along k: 3, 2 and 2; a ragged last one
+                    Case{17, 72, 830, split(small, 3), Case::F32, true, true},
+                    Case{70, 130, 642, split(medium, 5), Case::F16, false, true},
+                    Case{5, 3, 129, split(small, 2), Case::F32}, // rows of odd length
+                    Case{129, 257, 320, split(large, 2), Case::BF16},
+                    Case{200, 136, 192, split(square, 3), Case::F32, false, false, false, false}));
+
+/// Every chip's instructions.
+static std::vector<Case> casesOfChips() {
+  std::vector<Case> cases;
+  for (const char *chip : {"sm_86", "sm_89", "sm_90a"})
+    for (int64_t splits : {1, 3})
+      cases.push_back({19, 72, 400, split(small, splits), Case::F16, true, true, true, true, chip});
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Chips, IntegerLinear, testing::ValuesIn(casesOfChips()));

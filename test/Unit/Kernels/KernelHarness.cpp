@@ -12,6 +12,7 @@
 using namespace mlir;
 using namespace ptq;
 using namespace ptq::kernels;
+using namespace ptq::kernels::test;
 
 MLIRContext &kernels::test::context() {
   static MLIRContext *context = [] {
@@ -77,13 +78,24 @@ kernels::test::KernelRun kernels::test::run(const std::string &ptx, int64_t grid
   return {std::move(done.outputs.front()), std::move(done.counters)};
 }
 
-kernels::test::KernelOutputs kernels::test::runWithOutputs(const std::string &ptx, int64_t grid,
-                                                           int64_t threads, int64_t shared,
-                                                           const std::vector<Bytes> &inputs,
-                                                           const std::vector<int64_t> &outputBytes,
-                                                           int64_t rows,
-                                                           const std::vector<int64_t> &more) {
-  std::unique_ptr<emulator::Device> device = emulator::createEmulator();
+namespace {
+
+/// What a launch needs beside inputs and outputs.
+struct Extras {
+  std::vector<int64_t> numbers;
+  int64_t sumBytes = 0, counterBytes = 0;
+  uint64_t seed = 0;
+};
+
+} // namespace
+
+static KernelOutputs launch(const std::string &ptx, int64_t grid, int64_t threads, int64_t shared,
+                            const std::vector<Bytes> &inputs,
+                            const std::vector<int64_t> &outputBytes, int64_t rows,
+                            const Extras &extras) {
+  emulator::EmulatorOptions options;
+  options.seed = extras.seed;
+  std::unique_ptr<emulator::Device> device = emulator::createEmulator(options);
   auto module = device->load(ptx, "kernel.ptx");
   if (!module) {
     ADD_FAILURE() << llvm::toString(module.takeError());
@@ -106,8 +118,15 @@ kernels::test::KernelOutputs kernels::test::runWithOutputs(const std::string &pt
     arguments.push_back(emulator::argument(addresses.back()));
   }
   arguments.push_back(emulator::argument(static_cast<int32_t>(rows)));
-  for (int64_t number : more)
+  for (int64_t number : extras.numbers)
     arguments.push_back(emulator::argument(static_cast<int32_t>(number)));
+  uint64_t counters = 0;
+  if (extras.counterBytes) {
+    arguments.push_back(emulator::argument(allocate(extras.sumBytes)));
+    counters = allocate(extras.counterBytes);
+    llvm::cantFail(device->fill(counters, extras.counterBytes, 0));
+    arguments.push_back(emulator::argument(counters));
+  }
 
   emulator::LaunchConfig config;
   config.grid.x = grid;
@@ -125,7 +144,38 @@ kernels::test::KernelOutputs kernels::test::runWithOutputs(const std::string &pt
     done.outputs.emplace_back(bytes);
     EXPECT_FALSE(bool(device->read(address, done.outputs.back())));
   }
+  Bytes counted(extras.counterBytes);
+  if (extras.counterBytes)
+    EXPECT_FALSE(bool(device->read(counters, counted)));
+  EXPECT_TRUE(llvm::all_of(counted, [](char byte) { return byte == 0; }));
   return done;
+}
+
+kernels::test::KernelOutputs kernels::test::runWithOutputs(const std::string &ptx, int64_t grid,
+                                                           int64_t threads, int64_t shared,
+                                                           const std::vector<Bytes> &inputs,
+                                                           const std::vector<int64_t> &outputBytes,
+                                                           int64_t rows,
+                                                           const std::vector<int64_t> &more) {
+  return launch(ptx, grid, threads, shared, inputs, outputBytes, rows, {more});
+}
+
+kernels::test::KernelRun kernels::test::runTiles(const std::string &ptx, const GemmTile &tile,
+                                                 int64_t m, int64_t n, int64_t shared,
+                                                 const std::vector<Bytes> &inputs, Type outputType,
+                                                 const std::vector<int64_t> &more, uint64_t seed) {
+  Extras extras{more};
+  extras.seed = seed;
+  if (tile.splits > 1) {
+    extras.sumBytes = Workspace::sumBytes(tile, m, n);
+    extras.counterBytes = Workspace::counterBytes(tile, m, n);
+  }
+  int64_t bytes = m * n * outputType.getIntOrFloatBitWidth() / 8;
+  KernelOutputs done =
+      launch(ptx, tile.blocks(m, n), tile.threads(), shared, inputs, {bytes}, m, extras);
+  if (done.outputs.empty())
+    return {};
+  return {std::move(done.outputs.front()), std::move(done.counters)};
 }
 
 std::vector<float> kernels::test::someFloats(int64_t count, float base) {

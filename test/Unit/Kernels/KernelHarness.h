@@ -7,6 +7,7 @@
 
 #include "ptq/Emulator/Device.h"
 #include "ptq/Kernels/Compile.h"
+#include "ptq/Kernels/GemmTile.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -48,6 +49,12 @@ struct KernelRun {
 KernelRun run(const std::string &ptx, int64_t grid, int64_t threads, int64_t shared,
               const std::vector<Bytes> &inputs, int64_t outputBytes, int64_t rows,
               const std::vector<int64_t> &more = {});
+
+/// The same for a kernel of an m x n result with the tile, whose splits get a workspace; that the
+/// counters are zero afterwards is checked. `seed`: of the order in which blocks and warps run.
+KernelRun runTiles(const std::string &ptx, const GemmTile &tile, int64_t m, int64_t n,
+                   int64_t shared, const std::vector<Bytes> &inputs, mlir::Type outputType,
+                   const std::vector<int64_t> &more = {}, uint64_t seed = 0);
 
 struct KernelOutputs {
   std::vector<Bytes> outputs;

@@ -27,10 +27,15 @@ struct Case {
   const char *chip = "sm_80";
 };
 
+GemmTile split(GemmTile tile, int64_t splits) {
+  tile.splits = splits;
+  return tile;
+}
+
 std::ostream &operator<<(std::ostream &os, const Case &c) {
   return os << c.m << "x" << c.n << "x" << c.k << " bits " << c.bits << " group " << c.groupSize
             << " tile " << c.tile.blockM << "x" << c.tile.blockN << "x" << c.tile.blockK << "/"
-            << c.tile.warpsK << (c.bfloat ? " bf16" : " f16")
+            << c.tile.warpsK << "/" << c.tile.splits << (c.bfloat ? " bf16" : " f16")
             << (c.zeroPoints ? " zero points" : "") << " " << c.chip;
 }
 
@@ -92,9 +97,13 @@ TEST_P(WeightOnlyLinear, EqualsReference) {
   std::string ptx = compile(
       [&](mlir::gpu::GPUModuleOp module) { emitWeightOnlyLinear(module, "kernel", spec, c.tile); },
       c.chip);
-  int64_t elementBytes = spec.outputType.getIntOrFloatBitWidth() / 8;
-  KernelRun result = run(ptx, c.tile.blocks(c.m, c.n), c.tile.threads(), sharedBytes(spec, c.tile),
-                         inputs, c.m * c.n * elementBytes, c.m);
+  KernelRun result =
+      runTiles(ptx, c.tile, c.m, c.n, sharedBytes(spec, c.tile), inputs, spec.outputType);
+  if (c.tile.splits > 1) // whichever block is the last
+    for (uint64_t seed : {1, 2, 3})
+      EXPECT_EQ(result.output, runTiles(ptx, c.tile, c.m, c.n, sharedBytes(spec, c.tile), inputs,
+                                        spec.outputType, {}, seed)
+                                   .output);
 
   std::vector<float> actual = fromType(result.output, spec.outputType);
   ASSERT_EQ(actual.size(), size_t(c.m * c.n));
@@ -151,6 +160,21 @@ INSTANTIATE_TEST_SUITE_P(
         Case{3, 200, 320, 2, 16, flat, false, true, true}, Case{70, 128, 128, 2, 64, half},
         Case{5, 70, 72, 2, 0, deep, true}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Splits, WeightOnlyLinear,
+    testing::Values(Case{1, 64, 256, 4, 0, split(deep, 2)},
+                    Case{16, 128, 1024, 4, 128, split(deep, 8)},
+                    Case{17, 130, 480, 4, 32, split(deep, 3), false, true, true},
+                    Case{16, 256, 640, 4, 128, split(flat, 5)},
+                    Case{70, 128, 320, 4, 64, split(half, 2), true},
+                    Case{5, 70, 200, 4, 0, split(half, 4), false, true, false, false},
+                    Case{65, 300, 192, 4, 64, split(wide, 3), false, false, true},
+                    Case{130, 256, 384, 4, 192, split(large, 4)}, // tiles that share a group
+                    Case{17, 130, 384, 3, 96, split(deep, 3), true, true, true},
+                    Case{40, 96, 256, 8, 64, split(half, 3), true, true, true},
+                    Case{24, 128, 1024, 4, 128, split(deep, 5), false, true, false, true, false},
+                    Case{24, 128, 512, 4, 64, split(wide, 4), true, false, false, true, false}));
+
 /// The narrow types' kernels and 8 bits in bf16 with every chip's instructions.
 static std::vector<Case> casesOfChips() {
   std::vector<Case> cases;
@@ -159,6 +183,7 @@ static std::vector<Case> casesOfChips() {
       for (bool bfloat : {false, true}) {
         Case c{19, 72, 160, bits, 32, deep, bfloat, true, true};
         c.chip = chip;
+        c.tile.splits = bits == 4 ? 2 : 1;
         cases.push_back(c);
       }
   return cases;

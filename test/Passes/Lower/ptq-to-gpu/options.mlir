@@ -3,7 +3,7 @@
 // RUN: quant-opt %s --ptq-to-gpu | FileCheck %s
 //
 // CHIP: error: --ptq-to-gpu knows no chip 'sm_12'; it knows sm_80, sm_86, sm_89, sm_90a
-// FORMAT: error: --ptq-to-gpu writes no format 'elf'; it writes ptx and cubin
+// FORMAT: error: --ptq-to-gpu writes no format 'elf'; it writes ptx, cubin and fatbin
 //
 // Nothing to do, nothing done.
 // CHECK: module {
