@@ -45,6 +45,7 @@ run "$build/bin/quant-opt" "$model/model.mlir" \
   --gptq="bits=4 group-size=64" \
   --save-parameters="file=$work/quantized.safetensors" \
   --write-report="file=$work/report.json" \
+  --write-report="file=$work/report.html" \
   -o "$work/quantized.mlir"
 
 perplexity quantized "$work/quantized.mlir" "$work/quantized.safetensors"
@@ -90,5 +91,5 @@ line("perplexity per byte", perplexities, changes)
 line("parameters, MB", megabytes, ratios)
 line("layers", ["", f"{len(rounded)} of {len(report['layers'])}", f"{len(rounded)} of {len(report['layers'])}"])
 print(f"""
-  Scheme and error of every layer: {os.path.join(work, "report.json")}""")
+  Scheme and error of every layer: {os.path.join(work, "report.html")}""")
 PYTHON

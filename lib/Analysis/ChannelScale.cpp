@@ -212,6 +212,12 @@ void PlanBuilder::build(llvm::DenseSet<Operation *> &grouped) {
 }
 
 void PlanBuilder::describe() {
+  group.absorbers = parameters;
+  for (LinearOp producer : group.producers)
+    group.absorbers.push_back((producer.getLayerName() + ".weight").str());
+  if (!plan.inserted.empty())
+    group.absorbers.push_back("a multiplication after the norm");
+
   std::vector<std::string> parts;
   if (!parameters.empty())
     parts.push_back("folded into " + llvm::join(parameters, " and "));

@@ -150,6 +150,7 @@ llvm::Error AwqPass::apply(TransformGroup &group, const Choice &choice) {
     if (llvm::Error error = applyScales(group.scales, choice.scales))
       return llvm::createStringError(group.names() + ": " + toString(std::move(error)));
     record.inputScale = toString(group.scales.placement);
+    record.into = group.scales.absorbers;
     ++(group.scales.placement == ScalePlacement::Folded ? numFolded : numExplicit);
   } else {
     ++numLeft;
@@ -176,8 +177,9 @@ llvm::Error AwqPass::scale() {
   if (!parsed)
     return parsed.takeError();
   explicitMode = *parsed;
-  if (grid == 0)
-    return llvm::createStringError("grid is a number of steps, 1 or more");
+  if (grid == 0 || grid > 10000)
+    return llvm::createStringError("grid is a number of steps, 1 to 10000, not " +
+                                   llvm::Twine(grid.getValue()));
   std::optional<CalibrationSource> source = CalibrationSource::of(module);
   auto function = findCalibratedFunction(module, source ? &*source : nullptr);
   if (!function)

@@ -100,7 +100,14 @@ Expected<PrecisionPlan> PrecisionPlan::parse(MemoryBufferRef buffer) {
   };
   yaml::Input input(buffer, &buffer, report, &message);
   std::vector<RuleKeys> rules;
-  input >> rules;
+  // As `input >> rules`, which crashes on a document without a node that it knows, such as an
+  // alias.
+  if (input.setCurrentDocument() && input.getCurrentNode()) {
+    yaml::EmptyContext context;
+    yaml::yamlize(input, rules, /*Required=*/true, context);
+  } else if (message.empty()) {
+    message = (buffer.getBufferIdentifier() + ":1: a plan is a list of rules").str();
+  }
   if (input.error() || !message.empty())
     return createStringError(message.empty() ? buffer.getBufferIdentifier() + ":1: no YAML"
                                              : message);

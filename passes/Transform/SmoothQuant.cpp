@@ -157,6 +157,7 @@ llvm::Error SmoothQuantPass::apply(TransformGroup &group, const Choice &choice) 
     if (llvm::Error error = applyScales(group.scales, choice.scales))
       return llvm::createStringError(group.names() + ": " + toString(std::move(error)));
     record.inputScale = toString(group.scales.placement);
+    record.into = group.scales.absorbers;
     ++(group.scales.placement == ScalePlacement::Folded ? numFolded : numExplicit);
   } else {
     if (choice.loss)

@@ -26,6 +26,8 @@ void ptq::attachRecord(LinearOp layer, const TransformRecord &record) {
     if (value)
       details.set(name, b.getF64FloatAttr(*value));
   };
+  if (!record.into.empty())
+    details.set("into", b.getStrArrayAttr(llvm::to_vector_of<StringRef>(record.into)));
   set("alpha", record.alpha);
   set("ratio", record.ratio);
   set("loss_before", record.lossBefore);

@@ -63,6 +63,9 @@ struct ScaleGroup {
   /// Where the scale goes ("folded into model.layers.0.input_layernorm.weight", "rows of
   /// model.layers.0.self_attn.v_proj, tied over 3 channels each"), or why it is not folded.
   std::string description;
+  /// What absorbs the scale: keys of parameters ("a constant" where there is none), the weights of
+  /// `producers`, "a multiplication after the norm". Empty unless folded.
+  std::vector<std::string> absorbers;
   /// Layers whose rows (and bias) are divided by s, so that their output, not their input, changes.
   llvm::SmallVector<LinearOp> producers;
   /// Layers of other groups whose input is rescaled along, because they read a part of the

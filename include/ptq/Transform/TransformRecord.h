@@ -8,6 +8,7 @@
 #include "ptq/IR/PTQ.h"
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace ptq {
 
@@ -15,13 +16,14 @@ namespace ptq {
 /// transformations the most costly place.
 inline constexpr llvm::StringLiteral kInputScaleAttr = "ptq.input_scale";
 
-/// {method = {where, …}, …}: what each transformation chose and why.
+/// {method = {where, into, …}, …}: what each transformation chose and why.
 inline constexpr llvm::StringLiteral kTransformAttr = "ptq.transform";
 
 struct TransformRecord {
   llvm::StringRef method;           ///< "smoothquant", "awq".
   llvm::StringRef inputScale;       ///< "folded", "explicit", "none".
   std::string where;                ///< Where the scale went, or why there is none.
+  std::vector<std::string> into;    ///< What absorbed it: ScaleGroup::absorbers, if folded.
   std::optional<double> alpha;      ///< SmoothQuant's exponent.
   std::optional<double> ratio;      ///< AWQ's exponent.
   std::optional<double> lossBefore; ///< The group's output error without scales,

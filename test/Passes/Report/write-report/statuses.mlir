@@ -16,7 +16,7 @@
 // CHECK-NEXT: 2,
 // CHECK-NEXT: 4
 // CHECK: "status": "skipped"
-// NAME: error: write-report needs file=F.json
+// NAME: error: write-report needs file=F.json or file=F.html, not '
 // FOLDER: error: write-report: {{.*}}r.json
 func.func @main(%x: tensor<2x3x4xf32> {ptq.input = "x"}, %e: tensor<2x4x4xf32> {ptq.parameter = "experts.weight"},
                 %w: tensor<4x2xf32> {ptq.parameter = "fc.weight"}) -> tensor<2x3x2xf32> {
