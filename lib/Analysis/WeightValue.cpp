@@ -14,6 +14,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <unistd.h>
+
 using namespace mlir;
 using namespace ptq;
 
@@ -65,8 +67,12 @@ static llvm::Expected<WeightValue> fromElements(ElementsAttr attr) {
   auto dense = dyn_cast<DenseElementsAttr>(attr);
   if (!dense || !isa<FloatType>(elementType))
     return error("it is a constant of a kind that holds no floats");
-  if (dense.isSplat())
+  if (dense.isSplat()) {
+    // Nothing backs a splat: its type alone may claim more than there is.
+    if (count > int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE) / int64_t(sizeof(float)))
+      return error("its " + Twine(count) + " elements are more than this machine's memory holds");
     return owning(std::vector<float>(count, dense.getSplatValue<APFloat>().convertToDouble()));
+  }
   return fromStorage(dense.getRawData(), elementType, count);
 }
 

@@ -8,6 +8,10 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
 using namespace llvm;
 
 namespace ptq::checkpoint {
@@ -21,6 +25,14 @@ constexpr StringLiteral checkFolder = "check that the folder exists and may be w
 constexpr StringLiteral checkSpace =
     "check that the disk has room; what was at this path before is unchanged";
 
+/// fsync, where what `fd` is open on has it.
+std::error_code synchronize(int fd) {
+  while (::fsync(fd) != 0)
+    if (errno != EINTR)
+      return errno == EINVAL || errno == ENOTSUP ? std::error_code() : errnoAsErrorCode();
+  return {};
+}
+
 /// Runs `write` on `fd`. A raw_fd_ostream whose error is not cleared would abort the process when
 /// destroyed.
 Error writeTo(int fd, StringRef path, function_ref<Error(raw_pwrite_stream &)> write) {
@@ -29,6 +41,8 @@ Error writeTo(int fd, StringRef path, function_ref<Error(raw_pwrite_stream &)> w
   stream.flush();
   std::error_code code = stream.error();
   stream.clear_error();
+  if (!error && !code)
+    code = synchronize(fd);
   if (error)
     return error;
   return code ? failure(path, code, checkSpace) : Error::success();
@@ -46,6 +60,15 @@ Error writeDirectly(StringRef path, function_ref<Error(raw_pwrite_stream &)> wri
 }
 
 } // namespace
+
+Error synchronizeToDisk(StringRef path) {
+  std::string name = path.empty() ? "." : path.str();
+  int fd = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+  std::error_code code = fd < 0 ? errnoAsErrorCode() : synchronize(fd);
+  if (fd >= 0)
+    ::close(fd);
+  return code ? failure(path, code, "check the disk") : Error::success();
+}
 
 Error writeFileAtomically(StringRef path, function_ref<Error(raw_pwrite_stream &)> write) {
   if (path.empty())
@@ -75,9 +98,15 @@ Error writeFileAtomically(StringRef path, function_ref<Error(raw_pwrite_stream &
       error = failure(path, code, checkFolder);
   if (error)
     return joinErrors(std::move(error), temporary->discard());
-  if (Error kept = temporary->keep(target))
+  // Not keep(target): where it cannot rename it copies, and a copy can end half-way.
+  std::string name = temporary->TmpName;
+  if (Error kept = temporary->keep())
     return failure(path, errorToErrorCode(std::move(kept)), checkFolder);
-  return Error::success();
+  if (std::error_code code = sys::fs::rename(name, target)) {
+    (void)sys::fs::remove(name);
+    return failure(path, code, checkFolder);
+  }
+  return synchronizeToDisk(sys::path::parent_path(target));
 }
 
 } // namespace ptq::checkpoint

@@ -41,7 +41,8 @@ Expected<std::map<std::string, std::string>> readWeightMap(StringRef path) {
   if (size > maxIndexBytes)
     return failure(path, "the index has " + Twine(size) + " bytes, over the limit of " +
                              Twine(maxIndexBytes) + "; is this a checkpoint's index?");
-  ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(path, /*IsText=*/false);
+  ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(
+      path, /*IsText=*/false, /*RequiresNullTerminator=*/true, /*IsVolatile=*/true);
   if (std::error_code code = buffer.getError())
     return failure(path, "cannot read: " + code.message() + "; check the path");
   Expected<json::Value> root = parseStrictJSON((*buffer)->getBuffer());

@@ -41,7 +41,8 @@ Expected<json::Object> readObject(const std::string &path) {
     return failure(path, code.message() + "; give a model's folder, with its config.json");
   if (size > maxConfigBytes)
     return failure(path, "it has " + Twine(size) + " bytes, too many for a configuration");
-  ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(path, /*IsText=*/false);
+  ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(
+      path, /*IsText=*/false, /*RequiresNullTerminator=*/true, /*IsVolatile=*/true);
   if (!buffer)
     return failure(path, buffer.getError().message());
   Expected<json::Value> root = parseStrictJSON((*buffer)->getBuffer());
@@ -96,9 +97,11 @@ Error copyRest(const std::string &from, const std::string &to, unsigned depth = 
     } else if (sys::fs::is_regular_file(source)) {
       if (std::error_code code = sys::fs::copy_file(source, target))
         return failure(source, "cannot be copied: " + code.message());
+      if (Error error = synchronizeToDisk(target))
+        return error;
     }
   }
-  return Error::success();
+  return synchronizeToDisk(to);
 }
 
 Error writeObject(const std::string &path, const json::Object &object) {
@@ -226,7 +229,7 @@ Error writeModelFolder(StringRef path, const ModelFolder &source, json::Object c
   if (std::error_code code = sys::fs::rename(folder, target))
     return failure(target, "cannot be put in place: " + code.message());
   cleanUp.release();
-  return Error::success();
+  return synchronizeToDisk(sys::path::parent_path(target));
 }
 
 } // namespace ptq::checkpoint

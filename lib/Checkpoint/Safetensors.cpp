@@ -238,6 +238,7 @@ Expected<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::open(StringRef
       sys::fs::mapped_file_region(*handle, sys::fs::mapped_file_region::readonly, size, 0, code);
   if (code)
     return failure("cannot map " + Twine(size) + " bytes: " + code.message());
+  file->guarded = MappedFileRange(file->mapping.const_data(), size, path);
 
   const char *bytes = file->mapping.const_data();
   uint64_t headerBytes = support::endian::read64le(bytes);

@@ -41,7 +41,7 @@ struct LoadStatisticsPass : ptq::impl::LoadStatisticsBase<LoadStatisticsPass> {
       return loaded.takeError();
     // Layers that share a record share the attribute.
     llvm::DenseMap<const statistics::ActivationStatistics *, StatisticsAttr> attributes;
-    std::vector<std::string> problems;
+    std::vector<std::string> problems, zeroTokens;
     module.walk([&](LinearOp layer) {
       const statistics::ActivationStatistics *found = (*loaded)->find(layer.getLayerName());
       if (!found) {
@@ -50,6 +50,8 @@ struct LoadStatisticsPass : ptq::impl::LoadStatisticsBase<LoadStatisticsPass> {
         problems.push_back(
             "'" + layer.getLayerName().str() + "' has " + std::to_string(layer.getInFeatures()) +
             " input channels in the model, " + std::to_string(found->channels()) + " in the file");
+      } else if (found->tokens == 0) {
+        zeroTokens.push_back("'" + layer.getLayerName().str() + "'");
       } else {
         StatisticsAttr &attr = attributes[found];
         if (!attr)
@@ -61,6 +63,10 @@ struct LoadStatisticsPass : ptq::impl::LoadStatisticsBase<LoadStatisticsPass> {
       return llvm::createStringError("'" + file + "' is of another model:\n  " +
                                      llvm::join(problems, "\n  ") +
                                      "\ncalibrate this one with --calibrate=\"data=… save=…\"");
+    if (!zeroTokens.empty())
+      return llvm::createStringError("'" + file + "': the token count is 0 for " +
+                                     llvm::join(zeroTokens, ", ") +
+                                     "; calibrate again with samples that reach every layer");
     attachStatisticsFile(module, file);
     return llvm::Error::success();
   }

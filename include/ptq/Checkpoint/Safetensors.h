@@ -11,6 +11,7 @@
 #define PTQ_CHECKPOINT_SAFETENSORS_H
 
 #include "ptq/Checkpoint/DType.h"
+#include "ptq/Checkpoint/MappedFileGuard.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
@@ -74,6 +75,7 @@ private:
 
   std::string filePath;
   llvm::sys::fs::mapped_file_region mapping;
+  MappedFileRange guarded; ///< Ends before the mapping does.
   uint64_t dataStart = 0;
   std::vector<TensorInfo> infos;
   llvm::StringMap<size_t> indexOfName;

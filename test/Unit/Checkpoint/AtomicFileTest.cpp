@@ -8,8 +8,10 @@
 #include "gmock/gmock.h"
 
 #include <csignal>
+#include <random>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace ptq::checkpoint;
@@ -89,6 +91,25 @@ TEST(AtomicFileTest, AFullDiskLeavesTheOldFile) {
   EXPECT_THAT(message, AllOf(HasSubstr(path), HasSubstr("File too large"), HasSubstr("unchanged")));
   EXPECT_EQ(readBytes(path), "old");
   EXPECT_EQ(folder.numEntries(), 1u);
+}
+
+TEST(AtomicFileTest, AKilledWriterLeavesTheOldFileOrTheNew) {
+  TemporaryFolder folder;
+  std::string path = folder.write("report.json", std::string(1 << 20, 'o'));
+  std::mt19937 random(7);
+  for (int round = 0; round < 20; ++round) {
+    pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0)
+      for (char c = 'a';; c = c == 'z' ? 'a' : c + 1)
+        llvm::consumeError(writeText(path, std::string(1 << 20, c)));
+    usleep(random() % 20000);
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    std::string bytes = readBytes(path);
+    ASSERT_EQ(bytes.size(), size_t(1) << 20);
+    EXPECT_EQ(bytes.find_first_not_of(bytes[0]), std::string::npos);
+  }
 }
 
 TEST(AtomicFileTest, KeepsPermissionsAndFollowsLinks) {
