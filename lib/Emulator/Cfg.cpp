@@ -92,7 +92,8 @@ void ptq::emulator::buildControlFlow(Code &code,
     if (isTableBranch(instruction))
       for (uint32_t target : code.tables[instruction.index])
         starts[target] = true;
-    if (isBranch(instruction) || isTableBranch(instruction) || isExit(instruction))
+    if (isBranch(instruction) || isTableBranch(instruction) || isExit(instruction) ||
+        isIndirectCall(instruction))
       starts[index + 1] = true;
   }
   std::vector<uint32_t> blockOf(count), firstStatement;
@@ -145,6 +146,9 @@ void ptq::emulator::buildControlFlow(Code &code,
       instruction.block = block;
       if (isBranch(instruction))
         instruction.target = blockBegin(blockOf[instruction.target]);
+      // Lanes that called different functions meet behind the call.
+      if (isIndirectCall(instruction))
+        instruction.reconvergence = blockBegin(block + 1);
       if (isBranch(instruction) || isTableBranch(instruction)) {
         uint32_t meet = dominator[block];
         instruction.reconvergence = meet < numBlocks ? blockBegin(meet) : noReconvergence;

@@ -34,7 +34,36 @@ static void branchTable(Warp &warp, const Instruction &instruction, uint32_t mas
 }
 
 static void call(Warp &warp, const Instruction &instruction, uint32_t mask) {
-  warp.call(instruction, mask);
+  warp.call(instruction, warp.frame().code->calls[instruction.index], mask);
+}
+
+/// Lanes that call the same function call it together, those of the lowest lane first.
+static void callIndirect(Warp &warp, const Instruction &instruction, uint32_t mask) {
+  const Code &code = *warp.frame().code;
+  const auto &targets = code.indirectCalls[instruction.index].targets;
+  uint32_t slot = instruction.operands[0];
+  warp.requireDefined(instruction, slot, mask, "is the address of a function that is called");
+  auto addressOf = [&](unsigned lane) {
+    return instruction.wideAddress ? warp.wideSlot(slot)[lane]
+                                   : functionWindow + warp.slot(slot)[lane];
+  };
+  uint64_t address = addressOf(__builtin_ctz(mask));
+  auto found = targets.find(address);
+  if (found == targets.end() || found->second == IndirectCall::mismatch) {
+    warp.report(Check::Trap, instruction, mask, address,
+                found == targets.end()
+                    ? "the address that is called is not one of a function that it may be"
+                    : "the function that is called differs from the call's prototype");
+    warp.cta.machine.abort();
+    return warp.stop();
+  }
+  uint32_t together = 0;
+  for (unsigned lane = 0; lane != warpSize; ++lane)
+    if ((mask >> lane) & 1 && addressOf(lane) == address)
+      together |= 1u << lane;
+  if (together != mask)
+    warp.split(instruction, together, mask & ~together);
+  warp.call(instruction, code.calls[found->second], together);
 }
 static void leave(Warp &warp, const Instruction &instruction, uint32_t mask) {
   warp.leave(instruction, mask);
@@ -60,8 +89,12 @@ static void bindSetRegisters(Match &match) {
 Handler ptq::emulator::enterBlockHandler() { return enterBlock; }
 Handler ptq::emulator::exitHandler(bool ofKernel) { return ofKernel ? exitLanes : leave; }
 Handler ptq::emulator::trapHandler() { return trap; }
+Handler ptq::emulator::indirectCallHandler() { return callIndirect; }
 bool ptq::emulator::isBranch(const Instruction &instruction) { return instruction.run == branch; }
 bool ptq::emulator::isCall(const Instruction &instruction) { return instruction.run == call; }
+bool ptq::emulator::isIndirectCall(const Instruction &instruction) {
+  return instruction.run == callIndirect;
+}
 bool ptq::emulator::isTableBranch(const Instruction &instruction) {
   return instruction.run == branchTable;
 }
@@ -73,7 +106,7 @@ llvm::ArrayRef<Form> ptq::emulator::controlForms() {
   static const Form forms[] = {
       {"bra ?.uni", "lbl", "Control Flow: bra", [](Match &m) { m.set(branch); }},
       {"brx .idx ?.uni", "u32 lbl", "Control Flow: brx.idx", [](Match &m) { m.set(branchTable); }},
-      {"call ?.uni", "?list fn ?list", "Control Flow: call", [](Match &m) { m.set(call); }},
+      {"call ?.uni", "?list fn ?list ?lbl", "Control Flow: call", [](Match &m) { m.set(call); }},
       {"ret ?.uni", "", "Control Flow: ret", [](Match &m) { m.set(leave); }},
       {"exit", "", "Control Flow: exit", [](Match &m) { m.set(exitLanes); }},
       {"trap", "", "Miscellaneous: trap", [](Match &m) { m.set(trap); }},

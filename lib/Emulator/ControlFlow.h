@@ -14,9 +14,11 @@ Handler enterBlockHandler();
 /// The end of a kernel, or of a function.
 Handler exitHandler(bool ofKernel);
 Handler trapHandler();
+Handler indirectCallHandler();
 bool isBranch(const Instruction &instruction);
 bool isTableBranch(const Instruction &instruction);
 bool isCall(const Instruction &instruction);
+bool isIndirectCall(const Instruction &instruction);
 /// ret, exit and trap: no lane goes on behind it if it has no guard.
 bool isExit(const Instruction &instruction);
 

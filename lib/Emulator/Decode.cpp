@@ -3,8 +3,8 @@
 // Functions to code: memory is laid out, statements are matched with the table, branches are
 // resolved.
 
+#include "CallDecoder.h"
 #include "ControlFlow.h"
-#include "OperandDecoder.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
@@ -26,22 +26,18 @@ public:
   Error run(const Function &entry);
 
 private:
-  void collect(const Function &function);
   Error layOutShared();
   Error decodeFunction(Code &code);
   Error decodeStatement(Code &code, SlotAllocator &slots, OperandDecoder &operands,
                         const Statement &statement);
   Error decodeBranch(Code &code, const Statement &statement, Instruction &instruction);
-  Error decodeCall(Code &code, SlotAllocator &slots, const Statement &statement,
-                   Instruction &instruction);
   void noteSynchronization(const Match &match);
-  Code *findCode(const Function &function);
   uint32_t opcodeIndex(const Statement &statement);
 
   const ParsedModule &module;
   const AddressMap &addresses;
   Program &program;
-  llvm::SetVector<const Function *> reached;
+  FunctionSet reached;
   llvm::StringMap<uint32_t> opcodes;
 };
 } // namespace
@@ -59,15 +55,6 @@ static void layOutFrame(const Function &function, Code &code) {
     offset += static_cast<uint32_t>(variable->bytes);
   }
   code.frameBytes = code.frameOffsets.empty() ? 0 : llvm::alignTo(offset, 16);
-}
-
-void ProgramDecoder::collect(const Function &function) {
-  if (!reached.insert(&function))
-    return;
-  for (const Statement &statement : function.statements)
-    for (const Operand &operand : statement.operands)
-      if (operand.kind == Operand::Function && operand.function->hasBody)
-        collect(*operand.function);
 }
 
 /// Each variable at its declared alignment and no better: a kernel that relies on more is found
@@ -125,13 +112,6 @@ Error ProgramDecoder::layOutShared() {
   return Error::success();
 }
 
-Code *ProgramDecoder::findCode(const Function &function) {
-  for (auto &code : program.functions)
-    if (code->function == &function)
-      return code.get();
-  return nullptr;
-}
-
 uint32_t ProgramDecoder::opcodeIndex(const Statement &statement) {
   std::string name = statement.opcode.str();
   for (const Modifier &modifier : statement.modifiers)
@@ -144,7 +124,7 @@ uint32_t ProgramDecoder::opcodeIndex(const Statement &statement) {
 
 Error ProgramDecoder::run(const Function &entry) {
   program.kernel = entry.name;
-  collect(entry);
+  collectFunctions(module, entry, reached);
   uint32_t offset = 0;
   for (const Variable *parameter : entry.parameters) {
     offset = llvm::alignTo(offset, parameter->alignment);
@@ -191,7 +171,7 @@ Error ProgramDecoder::decodeFunction(Code &code) {
   code.instructions.push_back(end);
   std::vector<std::pair<uint32_t, std::string>> labels;
   for (const Label &label : function.labels)
-    if (!label.isTable)
+    if (label.kind == Label::Place)
       labels.push_back({label.statement, label.name.str()});
   buildControlFlow(code, labels);
   watchMatrixRegisters(code);
@@ -235,7 +215,7 @@ Error ProgramDecoder::decodeStatement(Code &code, SlotAllocator &slots, OperandD
   setBitFlow(*match);
   StringRef opcode = statement.opcode;
   if (opcode == "call") {
-    if (Error error = decodeCall(code, slots, statement, instruction))
+    if (Error error = CallDecoder(module, program, code, slots).decode(statement, instruction))
       return error;
   } else {
     if (Error error = operands.decode(*match))
@@ -257,11 +237,12 @@ Error ProgramDecoder::decodeBranch(Code &code, const Statement &statement,
                            : nullptr;
   if (!label)
     return errorAt(module.file, operand.location, "'" + operand.name + "' is not a label");
-  if (label->isTable != (statement.opcode == "brx"))
+  bool isTable = statement.opcode == "brx";
+  if (label->kind != (isTable ? Label::BranchTargets : Label::Place))
     return errorAt(module.file, operand.location,
-                   label->isTable ? "bra takes a label, not a list of targets"
-                                  : "brx.idx takes a list of targets (.branchtargets)");
-  if (!label->isTable) {
+                   isTable ? "brx.idx takes a list of targets (.branchtargets)"
+                           : "bra takes a label, not a list of targets");
+  if (!isTable) {
     instruction.target = label->statement;
     return Error::success();
   }
@@ -269,101 +250,10 @@ Error ProgramDecoder::decodeBranch(Code &code, const Statement &statement,
   code.tables.emplace_back();
   for (StringRef name : label->targets) {
     const Label *target = code.function->findLabel(name, statement.scope);
-    if (!target || target->isTable)
+    if (!target || target->kind != Label::Place)
       return errorAt(module.file, label->location, "'" + name + "' is not a label");
     code.tables.back().push_back(target->statement);
   }
-  return Error::success();
-}
-
-/// `call (results), function, (parameters);` with either list absent.
-Error ProgramDecoder::decodeCall(Code &code, SlotAllocator &slots, const Statement &statement,
-                                 Instruction &instruction) {
-  const Operand *callee = nullptr, *results = nullptr, *arguments = nullptr;
-  for (const Operand &operand : statement.operands) {
-    if (operand.kind == Operand::Function && !callee)
-      callee = &operand;
-    else if (operand.kind == Operand::List && !callee && !results)
-      results = &operand;
-    else if (operand.kind == Operand::List && callee && !arguments)
-      arguments = &operand;
-    else
-      return errorAt(module.file, operand.location, "a call is: (results), function, (arguments)");
-  }
-  if (!callee)
-    return errorAt(module.file, statement.location, "indirect calls are not supported");
-  const Function &function = *callee->function;
-  if (function.isEntry)
-    return errorAt(module.file, callee->location, "a kernel cannot be called");
-  auto check = [&](const Operand *list, size_t wanted, const char *what) -> Error {
-    if ((list ? list->elements.size() : 0) != wanted)
-      return errorAt(module.file, callee->location,
-                     "'" + callee->name + "' has " + llvm::Twine(wanted) + " " + what);
-    return Error::success();
-  };
-  if (Error error = check(results, function.results.size(), "results"))
-    return error;
-  if (Error error = check(arguments, function.parameters.size(), "parameters"))
-    return error;
-  if (!function.hasBody) {
-    // A device-side assertion that failed; anything else has no code to run.
-    if (callee->name == "__assertfail") {
-      instruction.run = trapHandler();
-      return Error::success();
-    }
-    return errorAt(module.file, callee->location,
-                   "'" + callee->name + "' is an external function without a body");
-  }
-  Code *target = findCode(function);
-  Call call;
-  call.callee = target;
-  Code scratch; // slots of registers depend on their declarations only
-  SlotAllocator calleeSlots(function, scratch);
-  auto pass = [&](const Operand &operand, const Variable &formal, int formalRegister,
-                  bool isResult) -> Error {
-    if (formalRegister >= 0) {
-      Type type = function.registers[formalRegister].type;
-      bool wide = typeBits(type) > 32;
-      uint32_t outer;
-      if (operand.kind == Operand::Register &&
-          isCompatible(code.function->registers[operand.reg].type, type, false))
-        outer = slots.registerSlot(operand.reg);
-      else if (operand.kind == Operand::Integer && !isResult && !isFloat(type))
-        outer = slots.constant(operand.value, wide);
-      else
-        return errorAt(module.file, operand.location,
-                       "the argument is not of the parameter's type");
-      uint32_t inner = calleeSlots.registerSlot(formalRegister);
-      if (isResult)
-        call.registerResults.push_back({inner, outer, wide, type == Type::Pred});
-      else
-        call.registerParameters.push_back({outer, inner, wide, type == Type::Pred});
-      return Error::success();
-    }
-    auto outer = operand.kind == Operand::Variable ? code.frameOffsets.find(operand.variable)
-                                                   : code.frameOffsets.end();
-    if (outer == code.frameOffsets.end() || operand.variable->bytes != formal.bytes)
-      return errorAt(module.file, operand.location,
-                     "a .param variable of " + llvm::Twine(formal.bytes) +
-                         " bytes is expected here");
-    uint32_t inner = target->frameOffsets.find(&formal)->second;
-    uint32_t bytes = formal.bytes;
-    if (isResult)
-      call.results.push_back({inner, outer->second, bytes});
-    else
-      call.parameters.push_back({outer->second, inner, bytes});
-    return Error::success();
-  };
-  for (size_t index = 0; index != function.results.size(); ++index)
-    if (Error error = pass(results->elements[index], *function.results[index],
-                           function.resultRegisters[index], true))
-      return error;
-  for (size_t index = 0; index != function.parameters.size(); ++index)
-    if (Error error = pass(arguments->elements[index], *function.parameters[index],
-                           function.parameterRegisters[index], false))
-      return error;
-  instruction.index = code.calls.size();
-  code.calls.push_back(std::move(call));
   return Error::success();
 }
 

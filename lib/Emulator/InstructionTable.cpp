@@ -33,6 +33,8 @@ ArrayRef<FormGroup> ptq::emulator::instructionTable() {
       {"Matrices, moved", matrixMoveForms()},
       {"Warpgroup matrices", wgmmaForms()},
       {"Control flow", controlForms()},
+      {"Stack", stackForms()},
+      {"Scalar video", videoForms()},
   };
   return groups;
 }

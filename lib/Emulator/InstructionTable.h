@@ -12,6 +12,7 @@
 //   at:S     one of several addresses, in the space S; at:tensor: with coordinates
 //   mem      an address                  imm  a constant (const: as a register)
 //   lbl      a label                     any  whatever mov takes
+//   part:0  a register with a selector (r.b0, r.h1) or a word       reg:0  no constant
 //   list, fn, … of call                  sink  `_` only
 //   wd       D of wgmma                  size16  u32, a constant a multiple of 16
 // "=" marks a destination, "=0|p" one that a predicate may follow ("d|p"); "!pred" may be negated;
@@ -92,6 +93,8 @@ llvm::ArrayRef<Form> generalMatrixForms();
 llvm::ArrayRef<Form> matrixMoveForms();
 llvm::ArrayRef<Form> wgmmaForms();
 llvm::ArrayRef<Form> controlForms();
+llvm::ArrayRef<Form> stackForms();
+llvm::ArrayRef<Form> videoForms();
 
 } // namespace ptq::emulator
 

@@ -46,8 +46,11 @@ public:
     for (unsigned index = instruction.numDestinations; index < instruction.numOperands; ++index)
       visit(instruction.operands[index]);
     if (isCall(instruction))
-      for (const Call::Move &move : code.calls[instruction.index].registerParameters)
-        visit(move.from);
+      usesOfCall(code.calls[instruction.index], visit);
+    if (isIndirectCall(instruction))
+      for (auto [address, index] : code.indirectCalls[instruction.index].targets)
+        if (index != IndirectCall::mismatch)
+          usesOfCall(code.calls[index], visit);
   }
   /// Slots that it gives a new value, in all lanes that execute it.
   template <class Visit> void definitions(const Instruction &instruction, Visit visit) const {
@@ -58,6 +61,11 @@ public:
   }
 
 private:
+  template <class Visit> static void usesOfCall(const Call &call, Visit visit) {
+    for (const Call::Move &move : call.registerParameters)
+      visit(move.from);
+  }
+
   const Code &code;
 };
 } // namespace

@@ -11,8 +11,14 @@ using llvm::Error;
 using llvm::StringRef;
 
 /// PTX ISA 10.
-static std::optional<std::pair<SpecialRegister, bool>> findSpecial(StringRef name) {
+static std::optional<std::pair<SpecialRegister, bool>> findSpecial(StringRef text) {
   using R = SpecialRegister;
+  // The elements of a vector have two names each.
+  std::string normal = text.str();
+  if (size_t at = StringRef("rgba").find(text.back());
+      at != StringRef::npos && text.drop_back().ends_with("."))
+    normal.back() = "xyzw"[at];
+  StringRef name = normal;
   auto found = llvm::StringSwitch<std::optional<R>>(name)
                    .Case("%tid.x", R::TidX)
                    .Case("%tid.y", R::TidY)
@@ -95,10 +101,11 @@ std::optional<uint64_t> OperandDecoder::staticAddress(const Variable &variable) 
   return found->second;
 }
 
-/// An immediate's value as the bits of a register of that type, or nothing where PTX has no such
-/// operand.
-static std::optional<uint64_t> immediateBits(const Operand &operand, Type type) {
+std::optional<uint64_t> ptq::emulator::immediateBits(const Operand &operand, Type type) {
   unsigned bits = typeBits(type);
+  if (operand.kind != Operand::Integer && operand.kind != Operand::Float32 &&
+      operand.kind != Operand::Float64)
+    return std::nullopt;
   if (operand.kind == Operand::Integer) {
     if (isFloat(type))
       return std::nullopt;
@@ -203,12 +210,8 @@ Error OperandDecoder::decodeVector(const Operand &operand, unsigned count, Type 
     }
     return Error::success();
   }
-  if (operand.kind != Operand::Vector) {
-    if (operand.kind == Operand::Register &&
-        code.function->registers[operand.reg].vectorLanes == count)
-      return fail(operand, "vector registers are not supported: write {a, b, …}");
+  if (operand.kind != Operand::Vector)
     return fail(operand, "a vector of " + llvm::Twine(count) + " is expected here");
-  }
   if (operand.elements.size() != count)
     return fail(operand, "a vector of " + llvm::Twine(count) + " is expected here, not of " +
                              llvm::Twine(operand.elements.size()));
@@ -219,6 +222,14 @@ Error OperandDecoder::decodeVector(const Operand &operand, unsigned count, Type 
 }
 
 Error OperandDecoder::decodeMemory(const Operand &operand) {
+  StringRef opcode = match->statement->opcode;
+  if (operand.isElement && (opcode == "ld" || opcode == "st")) {
+    Operand address = operand;
+    address.kind = Operand::Address;
+    address.isElement = false;
+    address.elements = {operand};
+    return decodeMemory(address);
+  }
   if (operand.kind != Operand::Address)
     return fail(operand, "an address in brackets is expected here");
   if (operand.elements.size() > 1)
@@ -300,8 +311,11 @@ Error OperandDecoder::decodeAny(const Operand &operand, Type type) {
         instruction->option = static_cast<uint32_t>(special->first);
         return add(slots.constant(0, special->second));
       }
-  if (operand.kind == Operand::Function)
-    return fail(operand, "addresses of functions are not supported");
+  if (operand.kind == Operand::Function) {
+    if (isFloat(type) || typeBits(type) < 32)
+      return fail(operand, "a function's address is not of the type " + typeName(type));
+    return add(slots.constant(operand.function->address, typeBits(type) == 64));
+  }
   return decodeValue(operand, type, false, false);
 }
 
@@ -436,6 +450,14 @@ Error OperandDecoder::decodeOne(StringRef spec, const Operand &operand) {
     return fail(operand, "'d|p' is expected here");
   if (operand.hasSecond && !second)
     return fail(operand, "'|' does not go here");
+  // Selectors of operands go to the option, four bits each.
+  bool selectable = spec.consume_front("part:");
+  if (selectable)
+    instruction->option |= uint32_t(operand.selector) << (4 * instruction->numOperands);
+  if (operand.selector && !selectable)
+    return fail(operand, "'" + operand.name + "' has no parts here");
+  if (spec.consume_front("reg:") && operand.kind != Operand::Register)
+    return fail(operand, "a register is expected here");
   StringRef full = spec;
   bool widen = spec.consume_front("~");
   if (spec.starts_with("any"))

@@ -31,9 +31,15 @@ private:
 
   Code &code;
   std::vector<uint32_t> slots;
+  /// Of vectors, whose elements have theirs.
+  static constexpr uint32_t noSlot = ~0u;
   std::map<std::tuple<int, uint64_t, bool>, uint32_t> known;
   std::optional<uint32_t> sinkSlot;
 };
+
+/// An immediate's value as the bits of a register of that type, or nothing where PTX has no such
+/// operand.
+std::optional<uint64_t> immediateBits(const Operand &operand, Type type);
 
 class OperandDecoder {
 public:

@@ -106,7 +106,7 @@ std::optional<Parser::Symbol> Parser::lookup(StringRef name) const {
           (digits[0] != '0' || digits.size() == 1) && !digits.getAsInteger(10, index) &&
           index < range.count) {
         Symbol symbol{Symbol::Register};
-        symbol.reg = range.first + index;
+        symbol.reg = range.first + index * range.stride;
         return symbol;
       }
     }

@@ -30,7 +30,7 @@ private:
     /// `%r<10>`: names are not entered one by one.
     struct Range {
       llvm::StringRef prefix;
-      unsigned first, count;
+      unsigned first, count, stride;
     };
     std::vector<Range> ranges;
     unsigned index;
@@ -58,6 +58,9 @@ private:
   Error parseParameters(Function &function, bool results);
   Error parsePerformanceDirectives(Function &function);
   Error parseRegisters();
+  /// Adds a register, with its elements if it is a vector.
+  unsigned addRegister(Function &function, llvm::StringRef name, Type type, unsigned lanes);
+  Error parseVectorLanes(unsigned &lanes);
   Error parseVariables(Space space, Linkage linkage, bool inFunction);
   Error parseInitializer(Variable &variable);
   Error parseInitializerValue(Variable &variable, uint64_t &offset);
@@ -67,11 +70,16 @@ private:
   // Bodies (ParserStatement.cpp).
   Error parseBody();
   Error parseStatement();
+  Error parseLabel(const Token &name);
+  Error parseTargets(Label &label, llvm::StringRef what);
+  Error parsePrototype(Label &label);
   Error parseInstruction();
   Error parseOperand(Operand &operand);
   Error parseAddress(Operand &operand);
   Error parseElements(Operand &operand, llvm::StringRef close);
   Error parseName(Operand &operand);
+  Error parseSubscript(Operand &operand);
+  Error parseRegister(Operand &operand, unsigned reg);
   Error parseSecond(Operand &operand);
 
   // Constants (ParserConstant.cpp).

@@ -150,17 +150,33 @@ Error Parser::parseAlignment(uint64_t &alignment) {
   return Error::success();
 }
 
+/// `.v2` or `.v4`, if it is there.
+Error Parser::parseVectorLanes(unsigned &lanes) {
+  if (!token.isModifier(".v2") && !token.isModifier(".v4"))
+    return Error::success();
+  lanes = token.text[2] - '0';
+  return advance();
+}
+
+unsigned Parser::addRegister(Function &owner, StringRef name, Type type, unsigned lanes) {
+  unsigned result = owner.registers.size();
+  owner.registers.push_back({name.str(), type, lanes});
+  for (unsigned lane = 0; lanes > 1 && lane != lanes; ++lane)
+    owner.registers.push_back({(name + "." + llvm::Twine("xyzw"[lane])).str(), type, 1});
+  return result;
+}
+
 /// `.reg .b32 %r<10>, x;`
 Error Parser::parseRegisters() {
   unsigned lanes = 1;
-  if (token.isModifier(".v2") || token.isModifier(".v4")) {
-    lanes = token.text[2] - '0';
-    if (Error error = advance())
-      return error;
-  }
+  if (Error error = parseVectorLanes(lanes))
+    return error;
   auto type = token.kind == Token::Modifier ? parseType(token.text) : std::nullopt;
   if (!type || !isRegisterType(*type))
     return fail("'" + token.text + "' is not a type of registers");
+  if (lanes > 1 && (*type == Type::Pred || typeBits(*type) * lanes > 128))
+    return fail("there are no vectors of " + llvm::Twine(lanes) + " of '" + token.text + "'");
+  unsigned stride = lanes > 1 ? 1 + lanes : 1;
   do {
     if (Error error = advance())
       return error;
@@ -179,17 +195,16 @@ Error Parser::parseRegisters() {
         return error;
       if (Error error = expect(">"))
         return error;
-      if (first + count > maxRegisters)
+      if (first + count * stride > maxRegisters)
         return failAt(location, "too many registers");
       for (uint64_t index = 0; index != count; ++index)
-        function->registers.push_back({(name + llvm::Twine(index)).str(), *type, lanes});
-      scopes.back().ranges.push_back({name, first, static_cast<unsigned>(count)});
+        addRegister(*function, (name + llvm::Twine(index)).str(), *type, lanes);
+      scopes.back().ranges.push_back({name, first, static_cast<unsigned>(count), stride});
     } else {
       if (first >= maxRegisters)
         return failAt(location, "too many registers");
-      function->registers.push_back({name.str(), *type, lanes});
       Symbol symbol{Symbol::Register};
-      symbol.reg = first;
+      symbol.reg = addRegister(*function, name, *type, lanes);
       if (Error error = declare(name, symbol, location))
         return error;
     }
@@ -241,6 +256,7 @@ Error Parser::parseVariables(Space space, Linkage linkage, bool inFunction) {
     variable->isExtern = linkage.isExtern;
     uint64_t element = typeBytes(*type) * lanes;
     variable->alignment = alignment ? alignment : element;
+    variable->elementBytes = element;
     StringRef name = token.text;
     if (Error error = advance())
       return error;

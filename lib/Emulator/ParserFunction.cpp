@@ -29,7 +29,13 @@ Error Parser::parseParameters(Function &target, bool results) {
     variable->space = Space::Param;
     std::optional<Type> type;
     uint64_t alignment = 0;
+    unsigned lanes = 1;
     while (token.kind == Token::Modifier) {
+      if (isRegister && lanes == 1 && (token.isModifier(".v2") || token.isModifier(".v4"))) {
+        if (Error error = parseVectorLanes(lanes))
+          return error;
+        continue;
+      }
       if (token.isModifier(".align")) {
         if (Error error = parseAlignment(alignment))
           return error;
@@ -59,6 +65,9 @@ Error Parser::parseParameters(Function &target, bool results) {
     }
     if (!type)
       return unexpected("a type");
+    if (lanes > 1 && (*type == Type::Pred || typeBits(*type) * lanes > 128))
+      return fail("there are no vectors of " + llvm::Twine(lanes) + " of '" + typeName(*type) +
+                  "'");
     if (token.kind != Token::Identifier)
       return unexpected("a parameter's name");
     variable->name = token.text.str();
@@ -84,9 +93,8 @@ Error Parser::parseParameters(Function &target, bool results) {
     Symbol symbol{isRegister ? Symbol::Register : Symbol::Variable};
     registers.push_back(-1);
     if (isRegister) {
-      symbol.reg = target.registers.size();
+      symbol.reg = addRegister(target, variable->name, *type, lanes);
       registers.back() = symbol.reg;
-      target.registers.push_back({variable->name, *type, 1});
     }
     symbol.variable = variable.get();
     if (name != "_")
@@ -180,8 +188,10 @@ Error Parser::parseFunction(Linkage linkage, bool isEntry) {
     symbol.function = &target;
     scopes.front().symbols[name] = symbol;
     declared = &target;
+    target.address = functionWindow + (module.functions.size() + 1) * functionStride;
     module.functions.push_back(std::move(owned));
   }
+  target.address = declared->address;
   if (token.is("{")) {
     if (linkage.isExtern)
       return fail("an .extern function has no body");

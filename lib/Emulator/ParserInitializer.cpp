@@ -104,9 +104,8 @@ Error Parser::parseInitializerValue(Variable &variable, uint64_t &offset) {
     if (generic)
       if (Error error = expect(")"))
         return error;
-    if (symbol->kind == Symbol::Variable)
-      variable.relocations.push_back(
-          {offset, bytes, symbol->variable, static_cast<int64_t>(addend), generic});
+    variable.relocations.push_back({offset, bytes, symbol->variable, symbol->function,
+                                    static_cast<int64_t>(addend), generic});
   } else {
     lexer.reset(mark);
     token = first;

@@ -4,6 +4,8 @@
 
 #include "Parser.h"
 
+#include "llvm/ADT/StringSwitch.h"
+
 using namespace ptq::emulator;
 using llvm::Error;
 using llvm::StringRef;
@@ -70,35 +72,8 @@ Error Parser::parseStatement() {
     Token name = token;
     if (Error error = advance())
       return error;
-    if (token.is(":")) {
-      unsigned scope = scopes.back().index;
-      for (const Label &label : function->labels)
-        if (label.scope == scope && label.name == name.text)
-          return failAt(name.location, "label '" + name.text + "' is declared twice");
-      Label label{name.text, name.location,
-                  scope,     static_cast<unsigned>(function->statements.size()),
-                  false,     {}};
-      if (Error error = advance())
-        return error;
-      if (token.isModifier(".branchtargets")) {
-        label.isTable = true;
-        do {
-          if (Error error = advance())
-            return error;
-          if (token.kind != Token::Identifier)
-            return unexpected("a label");
-          label.targets.push_back(token.text);
-          if (Error error = advance())
-            return error;
-        } while (token.is(","));
-        if (Error error = expect(";"))
-          return error;
-      } else if (token.isModifier(".callprototype") || token.isModifier(".calltargets")) {
-        return fail("indirect calls are not supported");
-      }
-      function->labels.push_back(std::move(label));
-      return Error::success();
-    }
+    if (token.is(":"))
+      return parseLabel(name);
     lexer.reset(mark);
     token = name;
     return parseInstruction();
@@ -141,8 +116,15 @@ Error Parser::parseInstruction() {
   }
   while (!token.is(";")) {
     Operand operand;
-    if (Error error = parseOperand(operand))
+    // What is in parentheses is the list of a call's arguments, or a constant.
+    if (statement.opcode == "call" && token.is("(")) {
+      operand.kind = Operand::List;
+      operand.location = token.location;
+      if (Error error = parseElements(operand, ")"))
+        return error;
+    } else if (Error error = parseOperand(operand)) {
       return error;
+    }
     statement.operands.push_back(std::move(operand));
     if (token.is(",")) {
       if (Error error = advance())
@@ -192,20 +174,6 @@ Error Parser::parseOperand(Operand &operand) {
     operand.kind = Operand::Vector;
     return parseElements(operand, "}");
   }
-  // `(a, b)` of a call; a parenthesised constant otherwise.
-  if (token.is("(")) {
-    Lexer::Mark mark = lexer.mark();
-    Token first = token;
-    if (Error error = advance())
-      return error;
-    bool constant = token.kind == Token::Integer || token.is("-") || token.is("(");
-    lexer.reset(mark);
-    token = first;
-    if (!constant) {
-      operand.kind = Operand::List;
-      return parseElements(operand, ")");
-    }
-  }
   if (token.is("!")) {
     operand.negated = true;
     if (Error error = advance())
@@ -239,6 +207,60 @@ Error Parser::parseSecond(Operand &operand) {
   return advance();
 }
 
+/// `array[3]`: a constant number of elements from its start.
+Error Parser::parseSubscript(Operand &operand) {
+  if (!operand.variable->isArray)
+    return fail("'" + operand.name + "' is not an array");
+  if (Error error = advance())
+    return error;
+  if (token.kind == Token::Identifier && lookup(token.text))
+    return fail("an array's index in a register is not supported: compute the address");
+  uint64_t index;
+  if (Error error = parseConstantExpression(index, 0, 0))
+    return error;
+  operand.isElement = true;
+  operand.value = index * operand.variable->elementBytes;
+  return expect("]");
+}
+
+/// A scalar register, an element of a vector (`v.x`), or a vector: all its elements.
+Error Parser::parseRegister(Operand &operand, unsigned index) {
+  unsigned lanes = function->registers[index].vectorLanes;
+  operand.kind = Operand::Register;
+  operand.reg = index;
+  if (token.kind == Token::Modifier) {
+    operand.selector = lanes == 1 ? llvm::StringSwitch<uint8_t>(token.text)
+                                        .Case(".b0", 1)
+                                        .Case(".b1", 2)
+                                        .Case(".b2", 3)
+                                        .Case(".b3", 4)
+                                        .Case(".h0", 5)
+                                        .Case(".h1", 6)
+                                        .Default(0)
+                                  : 0;
+    if (operand.selector)
+      return advance();
+    size_t at = StringRef(".x.y.z.w.r.g.b.a").find(token.text);
+    unsigned lane = at / 2 % 4;
+    if (token.text.size() != 2 || at == StringRef::npos || at % 2 || lanes == 1 || lane >= lanes)
+      return fail("'" + operand.name + "' has no element '" + token.text + "'");
+    operand.reg = index + 1 + lane;
+    return advance();
+  }
+  if (lanes == 1)
+    return Error::success();
+  operand.kind = Operand::Vector;
+  for (unsigned lane = 0; lane != lanes; ++lane) {
+    Operand element;
+    element.kind = Operand::Register;
+    element.location = operand.location;
+    element.name = operand.name;
+    element.reg = index + 1 + lane;
+    operand.elements.push_back(std::move(element));
+  }
+  return Error::success();
+}
+
 /// A name: a register, a special register, a variable, a function, or a label.
 Error Parser::parseName(Operand &operand) {
   operand.name = token.text;
@@ -252,19 +274,9 @@ Error Parser::parseName(Operand &operand) {
   if (Error error = advance())
     return error;
   if (symbol && symbol->kind == Symbol::Register) {
-    operand.kind = Operand::Register;
-    operand.reg = symbol->reg;
-    const Register &reg = function->registers[symbol->reg];
-    if (token.kind == Token::Modifier) {
-      size_t lane = StringRef(".x.y.z.w.r.g.b.a").find(token.text);
-      if (token.text.size() != 2 || lane == StringRef::npos || lane % 2 ||
-          (lane / 2) % 4 >= reg.vectorLanes)
-        return fail("'" + operand.name + "' has no element '" + token.text + "'");
-      return fail("elements of vector registers are not supported: use scalar registers");
-    }
-    if (token.is("|"))
-      return parseSecond(operand);
-    return Error::success();
+    if (Error error = parseRegister(operand, symbol->reg))
+      return error;
+    return token.is("|") ? parseSecond(operand) : Error::success();
   }
   if (symbol && symbol->kind == Symbol::Function) {
     operand.kind = Operand::Function;
@@ -274,6 +286,8 @@ Error Parser::parseName(Operand &operand) {
   if (symbol) {
     operand.kind = Operand::Variable;
     operand.variable = symbol->variable;
+    if (token.is("["))
+      return parseSubscript(operand);
     if (token.is("+") || token.is("-"))
       return parseConstantExpression(operand.value, 0, 0);
     return Error::success();

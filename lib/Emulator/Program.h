@@ -10,6 +10,7 @@
 
 #include "llvm/ADT/DenseMap.h"
 
+#include <map>
 #include <string>
 
 namespace ptq::emulator {
@@ -82,7 +83,8 @@ struct Instruction {
   uint32_t option = 0;
   /// Branches: where to, and where the lanes meet again. In instructions, not statements.
   uint32_t target = 0, reconvergence = noReconvergence;
-  /// brx.idx: index into Code::tables. call: index into Code::calls. wgmma: into Code::lists.
+  /// brx.idx: index into Code::tables. call: into Code::calls, through a pointer into
+  /// Code::indirectCalls. wgmma: into Code::lists.
   uint32_t index = 0;
   uint32_t line = 0;
   uint32_t block = 0;
@@ -166,6 +168,13 @@ struct Call {
   std::vector<Move> registerParameters, registerResults;
 };
 
+/// A call through a pointer.
+struct IndirectCall {
+  static constexpr uint32_t mismatch = ~0u;
+  /// By a function's address: its index in Code::calls, or `mismatch` for one of another prototype.
+  std::map<uint64_t, uint32_t> targets;
+};
+
 /// A function.
 struct Code {
   const Function *function = nullptr;
@@ -173,12 +182,15 @@ struct Code {
   std::vector<BasicBlock> blocks;
   std::vector<Constant> constants;
   std::vector<Call> calls;
+  std::vector<IndirectCall> indirectCalls;
   std::vector<std::vector<uint32_t>> tables;
   /// Slots of more registers than an instruction has operands.
   std::vector<std::vector<uint32_t>> lists;
   uint32_t numSlots = 0;
   /// Bytes of .local and .param variables in a frame, per lane.
   uint32_t frameBytes = 0;
+  /// Behind them. Nothing lies at 0.
+  uint32_t stackOffset() const { return frameBytes ? frameBytes : 16; }
   llvm::DenseMap<const Variable *, uint32_t> frameOffsets;
 };
 

@@ -9,7 +9,7 @@ using namespace ptq::emulator;
 SlotAllocator::SlotAllocator(const Function &function, Code &code) : code(code) {
   slots.reserve(function.registers.size());
   for (const Register &reg : function.registers)
-    slots.push_back(allocate(typeBits(reg.type) > 32));
+    slots.push_back(reg.vectorLanes > 1 ? noSlot : allocate(typeBits(reg.type) > 32));
 }
 
 uint32_t SlotAllocator::allocate(bool wide) {

@@ -22,11 +22,12 @@ struct Function;
 struct Variable;
 
 /// A value in an initialiser that is an address: `bytes` bytes at `offset` become the address of
-/// `variable` (or zero for a function), plus `addend`.
+/// `variable`, or of `function`, plus `addend`.
 struct Relocation {
   uint64_t offset;
   unsigned bytes;
   const Variable *variable;
+  const Function *function;
   int64_t addend;
   bool generic;
 };
@@ -38,6 +39,7 @@ struct Variable {
   Space space = Space::Global;
   Type type = Type::B8;
   uint64_t alignment = 1;
+  uint64_t elementBytes = 1;
   /// Bytes in all, 0 for an extern array of unknown length.
   uint64_t bytes = 0;
   bool isExtern = false;
@@ -48,7 +50,8 @@ struct Variable {
   std::vector<Relocation> relocations;
 };
 
-/// A declared register; `lanes` > 1 for .v2 and .v4.
+/// A declared register. One of .v2 or .v4 is a name for its elements: that many scalar registers,
+/// which follow it.
 struct Register {
   std::string name;
   Type type;
@@ -66,7 +69,7 @@ struct Operand {
     Function, // a callee
     Label,    // `name`
     Address,  // [base + value]; base: elements[0] if any (a Register or a Variable)
-    Vector,   // {a, b, …}
+    Vector,   // {a, b, …}, or a vector register, with a `name` then
     List,     // (a, b, …) of a call
     Sink,     // _
   };
@@ -76,8 +79,12 @@ struct Operand {
   /// `p|q`: q's register, or -1 for the sink; only with hasSecond.
   bool hasSecond = false;
   int second = -1;
+  /// `r.b0` to `r.b3`: 1 to 4; `r.h0`, `r.h1`: 5, 6.
+  uint8_t selector = 0;
   /// `!p`.
   bool negated = false;
+  /// Variable: `array[2]`, which is what lies there in ld and st, and its address elsewhere.
+  bool isElement = false;
   /// Integer written with U, or above the signed range.
   bool isUnsigned = false;
   uint64_t value = 0;
@@ -103,15 +110,23 @@ struct Statement {
   unsigned scope = 0;
 };
 
+/// A place, or a list or a prototype that branches and calls refer to.
 struct Label {
+  enum Kind {
+    Place,
+    BranchTargets, // `targets` are labels
+    CallTargets,   // `targets` are functions
+    CallPrototype, // `prototype`
+  };
   llvm::StringRef name;
   SourceLocation location;
   unsigned scope;
   /// The index of the statement that it stands before.
   unsigned statement;
-  /// `.branchtargets`: labels, not a place.
-  bool isTable = false;
+  Kind kind = Place;
   std::vector<llvm::StringRef> targets;
+  /// Has parameters and results, no name and no body.
+  std::unique_ptr<Function> prototype;
 };
 
 struct Function {
@@ -119,6 +134,8 @@ struct Function {
   SourceLocation location;
   bool isEntry = false;
   bool hasBody = false;
+  /// What a pointer to it holds.
+  uint64_t address = 0;
   std::vector<const Variable *> parameters, results;
   /// Parameters and results that are registers (`.func (.reg .b32 r) f(.reg .b32 a)`): register
   /// index for each, or -1.
@@ -135,6 +152,9 @@ struct Function {
 
   const Label *findLabel(llvm::StringRef name, unsigned scope) const;
 };
+
+/// Addresses of functions: a window of their own, in which there is no memory.
+constexpr uint64_t functionWindow = 0x7c0000000000, functionStride = 16;
 
 struct ParsedModule {
   std::string file;

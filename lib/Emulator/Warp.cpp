@@ -5,6 +5,8 @@
 #include "Machine.h"
 #include "OperandDecoder.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <algorithm>
 
 using namespace ptq::emulator;
@@ -42,6 +44,13 @@ void Warp::growLocal(uint32_t bytes) {
   localData = std::move(data);
   localState = std::move(state);
   localBytes = larger;
+}
+
+std::vector<uint32_t> &Warp::stackTops() {
+  Frame &top = frame();
+  if (top.stackTops.empty())
+    top.stackTops.assign(warpSize, stackBegin());
+  return top.stackTops;
 }
 
 static uint64_t specialValue(const Cta &cta, unsigned warp, unsigned lane, SpecialRegister reg) {
@@ -257,15 +266,27 @@ void Warp::branchTable(const Instruction &instruction, uint32_t mask, const uint
   selectTop();
 }
 
-void Warp::call(const Instruction &instruction, uint32_t mask) {
+void Warp::split(const Instruction &instruction, uint32_t first, uint32_t rest) {
+  ++cta.tally.branches;
+  ++cta.tally.divergentBranches;
+  auto &paths = frames.back()->paths;
+  uint32_t here = pc - 1, meet = instruction.reconvergence;
+  paths.back().pc = meet;
+  paths.push_back({rest, here, meet});
+  paths.push_back({first, meet, meet});
+  selectTop();
+}
+
+void Warp::call(const Instruction &instruction, const Call &call, uint32_t mask) {
   Frame &caller = frame();
-  const Call &call = caller.code->calls[instruction.index];
   if (frames.size() >= maxDepth) {
     report(Check::Trap, instruction, mask, 0, "calls are nested too deeply");
     cta.machine.abort();
     return stop();
   }
   uint32_t callerBase = caller.localBase, base = callerBase + caller.code->frameBytes;
+  for (uint32_t top : caller.stackTops)
+    base = llvm::alignTo(std::max(base, top), 16);
   pushFrame(*call.callee, mask, base);
   Frame &callee = frame();
   callee.call = &call;

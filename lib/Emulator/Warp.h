@@ -56,6 +56,8 @@ struct Frame {
   std::vector<Path> paths;
   /// Where its variables begin in each lane's local memory.
   uint32_t localBase;
+  /// Of each lane, the end of what alloca gave it; empty until there is some.
+  std::vector<uint32_t> stackTops;
   /// Of registers, slot by slot: what wgmma does with them. Empty until there is one.
   std::vector<uint8_t> matrixStates;
   /// The call that made it, of the frame below.
@@ -166,7 +168,9 @@ public:
   void branch(const Instruction &instruction, uint32_t taken);
   /// Each lane of `mask` goes to its own target.
   void branchTable(const Instruction &instruction, uint32_t mask, const uint32_t *targets);
-  void call(const Instruction &instruction, uint32_t mask);
+  void call(const Instruction &instruction, const Call &call, uint32_t mask);
+  /// Lanes `first` execute an instruction that ends a block, then `rest` do so again.
+  void split(const Instruction &instruction, uint32_t first, uint32_t rest);
   void leave(const Instruction &instruction, uint32_t mask);
   void exit(uint32_t mask);
   /// The active lanes are at an instruction that lanes `absent` have to execute with them. If some
@@ -229,6 +233,11 @@ public:
   std::vector<uint8_t> localData, localState;
   uint32_t localBytes = 0;
   void growLocal(uint32_t bytes);
+  /// Where the memory that the function may ask for begins, and how far each lane has got.
+  uint32_t stackBegin() const {
+    return frames.back()->localBase + frames.back()->code->stackOffset();
+  }
+  std::vector<uint32_t> &stackTops();
 
 private:
   void pushFrame(const Code &code, uint32_t mask, uint32_t localBase);
