@@ -4,8 +4,7 @@
 # They are generated in build/docs with every build; `ptq-docs` copies them into docs/, where they are checked in,
 # and the test docs.drift compares the two.
 
-# The stages in the order in which they run; every passes/<Stage>/Passes.td is one of them.
-set(PTQ_STAGES Raise Calibrate Transform Quantize Lower Report Verify Interchange)
+# Every passes/<Stage>/Passes.td is of one of PTQ_STAGES (cmake/PTQTargets.cmake).
 set(PTQ_DOCS_BUILD ${PROJECT_BINARY_DIR}/docs)
 set(PTQ_DOCS ${PTQ_DOCS_BUILD}/Dialect.md ${PTQ_DOCS_BUILD}/Passes.md)
 set(PTQ_DOCS_TBLGEN ${MLIR_TABLEGEN_EXE} -I ${PROJECT_SOURCE_DIR}/dialects/PTQ/IR)
@@ -17,7 +16,7 @@ file(GLOB PTQ_PASS_FILES CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/passes
 foreach(file ${PTQ_PASS_FILES})
   get_filename_component(stage ${file} DIRECTORY)
   if(NOT stage IN_LIST PTQ_STAGES)
-    message(FATAL_ERROR "passes/${file} is of no known stage; add ${stage} to PTQ_STAGES in cmake/PTQDocs.cmake")
+    message(FATAL_ERROR "passes/${file} is of no known stage; add ${stage} to PTQ_STAGES in cmake/PTQTargets.cmake")
   endif()
 endforeach()
 

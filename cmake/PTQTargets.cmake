@@ -1,5 +1,8 @@
 # How targets are declared, once for all folders.
 
+# The stages in the order in which they run.
+set(PTQ_STAGES Raise Calibrate Transform Quantize Lower Report Verify Interchange)
+
 set(PTQ_WARNINGS -Wall -Wextra -Wno-unused-parameter -Wno-comment
     -Wno-deprecated-declarations) # libstdc++ 12 uses its own deprecated buffer in stable_sort
 if(PTQ_WERROR)

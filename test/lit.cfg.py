@@ -3,6 +3,7 @@
 # The text tests: what runs is LLVM's lit, its shell, FileCheck and not.
 
 import os
+import shutil
 
 import lit.formats
 from lit.llvm import llvm_config
@@ -14,7 +15,7 @@ config.suffixes = [".mlir", ".test"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.ptq_build_dir, "test")
 # Inputs of tests, and tests of other kinds.
-config.excludes = ["Inputs", "Models", "Forms", "Unit", "Integration", "Benchmark"]
+config.excludes = ["Inputs", "Models", "Forms", "Unit", "Integration", "Benchmark", "Fuzz", "Faults"]
 
 llvm_config.use_default_substitutions()
 tools_dir = os.path.join(config.ptq_build_dir, "bin")
@@ -36,6 +37,8 @@ config.substitutions += [
 for tool in tools:
     if os.path.exists(os.path.join(tools_dir, tool)):
         config.available_features.add(tool)
+if shutil.which("ptxas", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/cuda/bin"])):
+    config.available_features.add("ptxas")
 if config.ptq_enable_asan:
     config.available_features.add("asan")
     # LLVM keeps what it allocates for the life of a process.

@@ -272,6 +272,8 @@ Expected<DType> SaveCheckpointPass::chooseScaleType(const ModelFolder &source,
 }
 
 Error SaveCheckpointPass::run() {
+  if (maxShardBytes == 0)
+    return createStringError("max-shard-bytes is a number of bytes, 1 or more");
   if (dir.empty() || from.empty())
     return createStringError("save-checkpoint needs dir=OUT, the folder to write, and from=SOURCE, "
                              "the folder the model was exported from");

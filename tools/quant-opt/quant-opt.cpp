@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// mlir-opt with the ptq dialect and passes. Two things differ: a pipeline ends with
+// mlir-opt with the ptq dialect and passes. Three things differ: a pipeline ends with
 // --run-pending, so that what a pass promised is in the output whichever passes ran;
-// and the output is written aside and renamed.
+// the output is written aside and renamed; and --help begins with our passes.
+
+#include "Help.h"
 
 #include "ptq/Checkpoint/AtomicFile.h"
+#include "ptq/Checkpoint/MappedFileGuard.h"
 #include "ptq/InitAll.h"
 #include "ptq/Raise/Passes.h"
 
@@ -42,11 +45,14 @@ static int fail(const llvm::Twine &message) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  ptq::checkpoint::installMappedFileGuard();
   DialectRegistry registry;
   registerAllDialects(registry);
   registerAllExtensions(registry);
   registerAllPasses();
   ptq::registerAll(registry);
+  if (asksForHelp(argc, argv))
+    printPassesByStage(); // upstream's help follows, and exits
 
   auto [inputName, outputName] = registerAndParseCLIOptions(
       argc, argv, "Post-training quantization of MLIR modules\n", registry);

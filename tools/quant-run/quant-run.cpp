@@ -6,6 +6,7 @@
 #include "Model.h"
 #include "Reference.h"
 #include "ptq/Checkpoint/AtomicFile.h"
+#include "ptq/Checkpoint/MappedFileGuard.h"
 #include "ptq/Checkpoint/SafetensorsWriter.h"
 #include "ptq/IR/PTQ.h"
 
@@ -127,6 +128,9 @@ llvm::Error Run::open() {
   model = std::move(*opened);
   names = model->outputNames();
   sampleCount = model->samples().size();
+  if (maxSamples < 0)
+    return llvm::createStringError("max-samples is a count, 0 for all, not " +
+                                   llvm::Twine(maxSamples.getValue()));
   if (maxSamples > 0)
     sampleCount = std::min<int64_t>(sampleCount, maxSamples);
   if (sampleCount == 0)
@@ -281,6 +285,7 @@ llvm::Error Run::run() {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  checkpoint::installMappedFileGuard();
   cl::HideUnrelatedOptions(category);
   cl::ParseCommandLineOptions(argc, argv,
                               "Runs a model on samples, at any stage of quantization\n");

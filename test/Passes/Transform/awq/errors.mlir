@@ -15,7 +15,7 @@
 // SAMPLES: error: awq: it looks at the layers' inputs, which needs calibration samples: run --calibrate="data=F" before (statistics of --load-statistics are not enough)
 // GROUP: error: awq: layer 'good': group size 128 does not divide the width 8 of the weight; sizes that do: 8
 // BITS: error: awq: layer 'good': cannot quantize to 1 bits
-// GRID: error: awq: grid is a number of steps, 1 or more
+// GRID: error: awq: grid is a number of steps, 1 to 10000, not 0
 // EXPLICIT: error: awq: explicit-scale is auto, never or always, not 'no'
 // WEIGHT: error: awq: layer 'bad': the weight has a NaN at row 0, column 2
 // INPUT: error: awq: {{.*}}'good'{{.*}}NaN
