@@ -85,6 +85,37 @@ def PTQToGpu : Pass<"ptq-to-gpu", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def PTQModuleToGpu : Pass<"ptq-module-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "Lower a whole module to GPU kernels: --ptq-to-gpu, and the rest by upstream's passes";
+  let description = [{
+    `--ptq-to-gpu` and `--ptq-to-linalg`, then buffers, parallel loops of one thread for each point of a result in blocks
+    of 128, kernels and their PTX in a `gpu.binary`. Mathematical functions become polynomials, as no device library is
+    at hand. Functions that are left compute sizes, allocate, take views and launch: `quant-run --device` runs them.
+
+    Kernels of `--ptq-to-gpu` take bare pointers; those of the rest take each buffer as upstream's descriptor (two
+    pointers, the offset, sizes, strides).
+
+    Before:
+
+    ```mlir
+    func.func @main(%x: tensor<4x64xf32>) -> tensor<4x64xf32> {
+      %0 = linalg.generic … ins(%x : tensor<4x64xf32>) … { math.exp … }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @main(%x: memref<4x64xf32>) -> memref<4x64xf32> {
+      %0 = memref.alloc() : memref<4x64xf32>
+      gpu.launch_func @module_kernels::@kernel_0 blocks in (%c2, %c1, %c1) threads in (%c128, %c1, %c1) args(%x : …, %0 : …)
+    ```
+  }];
+  let options = [Option<"chip", "chip", "std::string", "\"sm_80\"", "The chip: sm_80, sm_86, sm_89 or sm_90a">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
+                           "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def ShuffleWeights : Pass<"shuffle-weights", "::mlir::ModuleOp"> {
   let summary = "Put packed weights into the order of the GPU kernels, so that saved parameters have it";
   let description = [{

@@ -55,6 +55,9 @@ static cl::opt<std::string> jsonFile("json", cl::cat(category), cl::value_desc("
                                      cl::desc("Write the results here"));
 static cl::opt<std::string> device("device", cl::init("cpu"), cl::cat(category),
                                    cl::desc("cpu, emulator or cuda"));
+static cl::opt<std::string>
+    chip("chip", cl::init("sm_80"), cl::cat(category),
+         cl::desc("The chip that kernels are made for: sm_80, sm_86, sm_89 or sm_90a"));
 
 /// Outputs of the samples that are in memory at a time stay below this.
 static constexpr int64_t chunkBytes = 256 << 20;
@@ -73,10 +76,13 @@ private:
   llvm::Error writeOutputs();
   llvm::Error writeResults();
   void printResults();
+  void printStatistics(const ExecutorStatistics &statistics);
 
   MLIRContext context;
   std::shared_ptr<const checkpoint::Checkpoint> inputs;
   std::shared_ptr<KernelCache> kernels = std::make_shared<KernelCache>();
+  /// Null for the CPU.
+  std::unique_ptr<emulator::Device> gpu;
   std::unique_ptr<Model> model;
   std::optional<Reference> reference;
   std::vector<std::string> names;
@@ -109,9 +115,17 @@ llvm::Error Run::openReference() {
 }
 
 llvm::Error Run::open() {
-  if (device != "cpu")
-    return llvm::createStringError("device '" + device +
-                                   "' is not available in this build; --device=cpu is");
+  if (device != "cpu" && device != "emulator" && device != "cuda")
+    return llvm::createStringError("there is no device '" + device +
+                                   "'; there are cpu, emulator and cuda");
+  if (device == "emulator")
+    gpu = emulator::createEmulator();
+  if (device == "cuda") {
+    auto opened = emulator::createCudaDevice();
+    if (!opened)
+      return opened.takeError();
+    gpu = std::move(*opened);
+  }
   DialectRegistry registry;
   registerAllDialects(registry);
   registry.insert<PTQDialect>();
@@ -122,7 +136,10 @@ llvm::Error Run::open() {
       return opened.takeError();
     inputs = std::move(*opened);
   }
-  auto opened = Model::open(context, modelFile, functionName, parameterFiles, inputs, kernels);
+  auto opened =
+      gpu ? Model::openOnDevice(context, modelFile, functionName, parameterFiles, inputs, *gpu,
+                                chip)
+          : Model::open(context, modelFile, functionName, parameterFiles, inputs, kernels);
   if (!opened)
     return opened.takeError();
   model = std::move(*opened);
@@ -215,12 +232,16 @@ llvm::Error Run::writeResults() {
                              {"cosine", number(result.comparison.cosine())},
                              {"max_abs_error", number(result.comparison.maxAbsError())},
                              {"relative_max_error", number(result.comparison.relativeMaxError())}};
-  const ExecutorStatistics &statistics = model->statistics();
-  llvm::json::Object results{{"samples", sampleCount},
-                             {"seconds", seconds},
-                             {"kernels", statistics.kernelsCompiled},
-                             {"compile_seconds", statistics.compileSeconds},
-                             {"outputs", std::move(outputs)}};
+  llvm::json::Object results{
+      {"samples", sampleCount}, {"seconds", seconds}, {"outputs", std::move(outputs)}};
+  if (const ExecutorStatistics *statistics = model->statistics()) {
+    results["kernels"] = statistics->kernelsCompiled;
+    results["compile_seconds"] = statistics->compileSeconds;
+  }
+  if (const DeviceStatistics *statistics = model->deviceStatistics()) {
+    results["launches"] = statistics->launches;
+    results["warp_instructions"] = statistics->warpInstructions;
+  }
   if (idsArgument)
     results["perplexity"] = number(perplexity.value());
   return checkpoint::writeFileAtomically(jsonFile, [&](llvm::raw_pwrite_stream &stream) {
@@ -229,8 +250,7 @@ llvm::Error Run::writeResults() {
   });
 }
 
-void Run::printResults() {
-  const ExecutorStatistics &statistics = model->statistics();
+void Run::printStatistics(const ExecutorStatistics &statistics) {
   llvm::outs() << llvm::formatv("{0} samples in {1:f2} s (of it {2:f2} s compiling {3} kernels)\n",
                                 sampleCount, seconds, statistics.compileSeconds,
                                 statistics.kernelsCompiled);
@@ -241,6 +261,15 @@ void Run::printResults() {
         "  linear {0:f3} s, segments {1:f3} s, plan {2:f3} s, {3} steps, {4} nodes\n",
         statistics.linearSeconds, statistics.segmentSeconds, statistics.planSeconds,
         statistics.steps, statistics.operations);
+}
+
+void Run::printResults() {
+  if (const ExecutorStatistics *statistics = model->statistics())
+    printStatistics(*statistics);
+  if (const DeviceStatistics *statistics = model->deviceStatistics())
+    llvm::outs() << llvm::formatv("{0} samples in {1:f2} s: {2} launches, {3} warp instructions\n",
+                                  sampleCount, seconds, statistics->launches,
+                                  statistics->warpInstructions);
   if (reference) {
     llvm::outs() << llvm::formatv("{0,-24} {1,10} {2,12} {3,14} {4,14}\n", "output", "SQNR dB",
                                   "cosine", "max abs error", "relative");

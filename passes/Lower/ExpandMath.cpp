@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Mathematical functions as arithmetic, where upstream's expansions are too coarse for a model's
+// values or wrong for some.
+//
+// sin, cos: x = k·π/2 + r with |r| ≤ π/4, π/2 in three parts whose products with k are exact enough
+// under fma while |x| < 10⁵ (W. J. Cody, W. Waite, Software Manual for the Elementary Functions,
+// 1980); then the minimax polynomials of S. Moshier's Cephes for single precision. k mod 4 chooses
+// the polynomial and the sign.
+//
+// x to a constant integral power: by squaring. (An expansion by logarithms has no negative x.)
+
+#include "ExpandMath.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace ptq;
+
+namespace {
+struct ExpandConstantPower : OpRewritePattern<math::FPowIOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::FPowIOp op, PatternRewriter &rewriter) const override {
+    APInt exponent;
+    if (!matchPattern(op.getRhs(), m_ConstantInt(&exponent)) || exponent.abs().ugt(64))
+      return failure();
+    Location loc = op.getLoc();
+    Value one = arith::ConstantOp::create(rewriter, loc, rewriter.getFloatAttr(op.getType(), 1));
+    Value result, square = op.getLhs();
+    for (uint64_t rest = exponent.abs().getZExtValue(); rest; rest >>= 1) {
+      if (rest & 1)
+        result = result ? arith::MulFOp::create(rewriter, loc, result, square).getResult() : square;
+      if (rest > 1)
+        square = arith::MulFOp::create(rewriter, loc, square, square);
+    }
+    if (!result)
+      result = one;
+    else if (exponent.isNegative())
+      result = arith::DivFOp::create(rewriter, loc, one, result);
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+/// `quarters`: 0 for sin, 1 for cos, which is a quarter turn ahead.
+template <class Op, int64_t quarters> struct ExpandTrigonometric : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    if (!op.getType().isF32())
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto constant = [&](double value) -> Value {
+      return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
+    };
+    auto fma = [&](Value x, Value y, Value z) -> Value { return math::FmaOp::create(b, x, y, z); };
+    auto horner = [&](Value x, ArrayRef<double> coefficients) {
+      Value sum = constant(coefficients.front());
+      for (double coefficient : coefficients.drop_front())
+        sum = fma(sum, x, constant(coefficient));
+      return sum;
+    };
+    Value x = op.getOperand();
+    Value turns = arith::MulFOp::create(b, x, constant(0.636619772367581343)); // 2/π
+    Value k = math::RoundEvenOp::create(b, turns);
+    Value minusK = arith::NegFOp::create(b, k);
+    Value r = x;
+    for (double part : {0x1.921fb6p+0, -0x1.777a5cp-25, -0x1.ee59dap-50}) // π/2
+      r = fma(minusK, constant(part), r);
+    Value square = arith::MulFOp::create(b, r, r);
+    Value sine = horner(square, {-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1});
+    sine = fma(arith::MulFOp::create(b, sine, square), r, r);
+    Value cosine =
+        horner(square, {2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2, -0.5});
+    cosine = fma(cosine, square, constant(1));
+
+    Type integer = b.getI32Type();
+    auto number = [&](int64_t value) -> Value {
+      return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
+    };
+    Value quadrant = arith::FPToSIOp::create(b, integer, k);
+    quadrant = arith::AddIOp::create(b, quadrant, number(quarters));
+    auto bit = [&](int64_t which) -> Value {
+      Value masked = arith::AndIOp::create(b, quadrant, number(which));
+      return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, masked, number(0));
+    };
+    Value chosen = arith::SelectOp::create(b, bit(1), cosine, sine);
+    Value negated = arith::NegFOp::create(b, chosen);
+    rewriter.replaceOp(op, arith::SelectOp::create(b, bit(2), negated, chosen).getResult());
+    return success();
+  }
+};
+} // namespace
+
+void ptq::populateExpandMathPatterns(RewritePatternSet &patterns) {
+  patterns.add<ExpandConstantPower, ExpandTrigonometric<math::SinOp, 0>,
+               ExpandTrigonometric<math::CosOp, 1>>(patterns.getContext(), /*benefit=*/10);
+}
