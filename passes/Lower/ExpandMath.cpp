@@ -8,11 +8,15 @@
 // 1980); then the minimax polynomials of S. Moshier's Cephes for single precision. k mod 4 chooses
 // the polynomial and the sign.
 //
+// What is an instruction or two becomes LLVM's intrinsic: upstream's lowering of gpu.module would
+// call the device library, which not every machine has.
+//
 // x to a constant integral power: by squaring. (An expansion by logarithms has no negative x.)
 
 #include "ExpandMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
@@ -92,9 +96,33 @@ template <class Op, int64_t quarters> struct ExpandTrigonometric : OpRewritePatt
     return success();
   }
 };
+
+template <class Op> struct CallIntrinsic : OpRewritePattern<Op> {
+  CallIntrinsic(MLIRContext *context, StringRef name) : OpRewritePattern<Op>(context), name(name) {}
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    if (!type.isF32() && !type.isF64())
+      return failure();
+    std::string full = ("llvm." + name + (type.isF32() ? ".f32" : ".f64")).str();
+    rewriter.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(op, type, rewriter.getStringAttr(full),
+                                                       op->getOperands());
+    return success();
+  }
+  StringRef name;
+};
 } // namespace
 
 void ptq::populateExpandMathPatterns(RewritePatternSet &patterns) {
   patterns.add<ExpandConstantPower, ExpandTrigonometric<math::SinOp, 0>,
                ExpandTrigonometric<math::CosOp, 1>>(patterns.getContext(), /*benefit=*/10);
+  MLIRContext *context = patterns.getContext();
+  patterns.add<CallIntrinsic<math::AbsFOp>>(context, "fabs");
+  patterns.add<CallIntrinsic<math::CeilOp>>(context, "ceil");
+  patterns.add<CallIntrinsic<math::CopySignOp>>(context, "copysign");
+  patterns.add<CallIntrinsic<math::FloorOp>>(context, "floor");
+  patterns.add<CallIntrinsic<math::FmaOp>>(context, "fma");
+  patterns.add<CallIntrinsic<math::RoundEvenOp>>(context, "roundeven");
+  patterns.add<CallIntrinsic<math::RoundOp>>(context, "round");
+  patterns.add<CallIntrinsic<math::SqrtOp>>(context, "sqrt");
+  patterns.add<CallIntrinsic<math::TruncOp>>(context, "trunc");
 }

@@ -7,8 +7,8 @@
 
 namespace ptq {
 
-/// Patterns for math.sin and math.cos of f32 (to 1e-7 for |x| < 10⁵) and math.fpowi with a constant
-/// exponent up to ±64, preferred to upstream's.
+/// Patterns for simple functions (LLVM's intrinsics), math.sin and math.cos of f32 (to 1e-7 for |x|
+/// < 10⁵) and math.fpowi with a constant exponent up to ±64, preferred to upstream's.
 void populateExpandMathPatterns(mlir::RewritePatternSet &patterns);
 
 } // namespace ptq

@@ -267,6 +267,7 @@ private:
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
       return failure();
     OpPassManager buffers(ModuleOp::getOperationName());
+    buffers.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
     buffers.addNestedPass<func::FuncOp>(createLinalgGeneralizeNamedOpsPass());
     buffers.addPass(createLinalgElementwiseOpFusionPass());
     buffers.addPass(createCSEPass());

@@ -101,7 +101,7 @@ static void checkErrors(MlirContext context, const char *model, const char *work
   CHECK(failedWith("bitz"));
   CHECK(mlirLogicalResultIsFailure(
       ptqPipelineAddPass(pipeline, str("gptq"), str("bits=four"), fresh())));
-  CHECK(failedWith("four"));
+  CHECK(failedWith("gptq"));
   CHECK(mlirLogicalResultIsFailure(ptqPipelineAddText(pipeline, str("rtn{bits=4"), fresh())));
   CHECK(messageLog.counts[PtqSeverityError] == 1);
   CHECK(mlirLogicalResultIsFailure(ptqPipelineLoadParameters(pipeline, str(""), fresh())));

@@ -9,7 +9,7 @@
 // RUN: not quant-run %t/model.mlir --inputs=%t/x.safetensors 2>&1 | FileCheck %s --check-prefix=PARAMETER
 // RUN: not quant-run %t/model.mlir --inputs=%t/y.safetensors 2>&1 | FileCheck %s --check-prefix=FILE
 // RUN: not quant-run %t/identity.mlir --inputs=%t/none.safetensors 2>&1 | FileCheck %s --check-prefix=SAMPLES
-// RUN: not quant-run %t/identity.mlir --inputs=%t/x.safetensors --device=cuda 2>&1 | FileCheck %s --check-prefix=DEVICE
+// RUN: not quant-run %t/identity.mlir --inputs=%t/x.safetensors --device=tpu 2>&1 | FileCheck %s --check-prefix=DEVICE
 // RUN: not quant-run %t/assert.mlir --inputs=%t/x.safetensors --outputs=%t/y.safetensors 2>&1 | FileCheck %s --check-prefix=ASSERT
 // RUN: not ls %t/y.safetensors
 //
@@ -20,7 +20,7 @@
 // PARAMETER: quant-run: error: the arguments of 'main' do not fit: parameter 'w' is missing
 // FILE: quant-run: error: {{.*}}y.safetensors
 // SAMPLES: quant-run: error: '{{.*}}none.safetensors' holds no samples
-// DEVICE: quant-run: error: device 'cuda' is not available in this build; --device=cpu is
+// DEVICE: quant-run: error: there is no device 'tpu'; there are cpu, emulator and cuda
 // ASSERT: quant-run: error: {{.*}}assert.mlir:3:3: 'cf.assert': assertion failed: never
 // ASSERT-NOT: {{.}}
 
