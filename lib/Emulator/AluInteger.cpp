@@ -17,12 +17,24 @@ template <class T> using Unsigned = std::make_unsigned_t<T>;
 /// Arithmetic that wraps, without the promotion of short types to int.
 template <class T> using Wrap = std::conditional_t<(sizeof(T) < 4), uint32_t, Unsigned<T>>;
 template <class T> struct WideOf;
-template <> struct WideOf<int16_t> { using type = int32_t; };
-template <> struct WideOf<uint16_t> { using type = uint32_t; };
-template <> struct WideOf<int32_t> { using type = int64_t; };
-template <> struct WideOf<uint32_t> { using type = uint64_t; };
-template <> struct WideOf<int64_t> { using type = __int128; };
-template <> struct WideOf<uint64_t> { using type = unsigned __int128; };
+template <> struct WideOf<int16_t> {
+  using type = int32_t;
+};
+template <> struct WideOf<uint16_t> {
+  using type = uint32_t;
+};
+template <> struct WideOf<int32_t> {
+  using type = int64_t;
+};
+template <> struct WideOf<uint32_t> {
+  using type = uint64_t;
+};
+template <> struct WideOf<int64_t> {
+  using type = __int128;
+};
+template <> struct WideOf<uint64_t> {
+  using type = unsigned __int128;
+};
 template <class T> using Wide = typename WideOf<T>::type;
 
 struct Add {
@@ -209,7 +221,9 @@ template <class Op, unsigned N> static Handler same32(Type type) {
 }
 
 /// Sums with carries: add.cc, addc, sub.cc, subc, mad.lo.cc and so on, one lane at a time.
-/// option: bit 0 a carry comes in, bit 1 one goes out, bit 2 subtract, bit 3 mad.lo, bit 4 mad.hi.
+/// As GPUs do, sub is the sum with the complement: the flag is set where nothing was borrowed,
+/// which only mixing sub with add shows. option: bit 0 a carry comes in, bit 1 one goes out, bit 2
+/// subtract, bit 3 mad.lo, bit 4 mad.hi.
 template <class T>
 static void addWithCarry(Warp &warp, const Instruction &instruction, uint32_t mask) {
   auto *result = reinterpret_cast<T *>(warp.slot(instruction.operands[0]));
@@ -220,8 +234,8 @@ static void addWithCarry(Warp &warp, const Instruction &instruction, uint32_t ma
   for (unsigned lane = 0; lane != warpSize; ++lane) {
     if (!((mask >> lane) & 1))
       continue;
-    unsigned in = option & 1 ? (carries >> lane) & 1 : 0;
-    T left = a[lane], right = b[lane];
+    unsigned in = (option & 1 ? carries >> lane : option >> 2) & 1;
+    T left = a[lane], right = option & 4 ? ~b[lane] : b[lane];
     if (option & 24) {
       Wide<T> product = isSigned(instruction.type)
                             ? Wide<T>(Wide<std::make_signed_t<T>>(std::make_signed_t<T>(left)) *
@@ -230,16 +244,9 @@ static void addWithCarry(Warp &warp, const Instruction &instruction, uint32_t ma
       left = option & 8 ? T(product) : T(product >> (sizeof(T) * 8));
       right = c[lane];
     }
-    unsigned out;
-    if (option & 4) {
-      Wide<T> subtrahend = Wide<T>(right) + in;
-      out = Wide<T>(left) < subtrahend;
-      result[lane] = left - right - in;
-    } else {
-      Wide<T> sum = Wide<T>(left) + Wide<T>(right) + in;
-      out = unsigned(sum >> (sizeof(T) * 8));
-      result[lane] = T(sum);
-    }
+    Wide<T> sum = Wide<T>(left) + Wide<T>(right) + in;
+    unsigned out = unsigned(sum >> (sizeof(T) * 8));
+    result[lane] = T(sum);
     if (option & 2)
       warp.carry = (warp.carry & ~(1u << lane)) | (out << lane);
   }

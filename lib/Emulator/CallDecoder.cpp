@@ -15,8 +15,8 @@ static bool callsThroughPointer(const Statement &statement) {
   return statement.opcode == "call" && llvm::none_of(statement.operands, isFunction);
 }
 
-/// All functions whose address is a value somewhere in the module: in instructions other than calls,
-/// in initial values, in lists of targets.
+/// All functions whose address is a value somewhere in the module: in instructions other than
+/// calls, in initial values, in lists of targets.
 static FunctionSet addressTaken(const ParsedModule &module) {
   FunctionSet result;
   auto visitVariable = [&](const Variable &variable) {
@@ -39,7 +39,8 @@ static FunctionSet addressTaken(const ParsedModule &module) {
           if (const Function *found = module.findFunction(target))
             result.insert(found);
   }
-  result.remove_if([](const Function *function) { return function->isEntry || !function->hasBody; });
+  result.remove_if(
+      [](const Function *function) { return function->isEntry || !function->hasBody; });
   return result;
 }
 
@@ -166,8 +167,8 @@ Error CallDecoder::decodeIndirect(const Statement &statement, const Parts &parts
 llvm::Expected<Call> CallDecoder::makeCall(const Parts &parts, const Function &callee) {
   auto check = [&](const Operand *list, size_t wanted, const char *what) -> Error {
     if ((list ? list->elements.size() : 0) != wanted)
-      return fail(*parts.callee, "'" + parts.callee->name + "' has " + llvm::Twine(wanted) + " " +
-                                     what);
+      return fail(*parts.callee,
+                  "'" + parts.callee->name + "' has " + llvm::Twine(wanted) + " " + what);
     return Error::success();
   };
   if (Error error = check(parts.results, callee.results.size(), "results"))
@@ -179,8 +180,7 @@ llvm::Expected<Call> CallDecoder::makeCall(const Parts &parts, const Function &c
   Code scratch; // slots of registers depend on their declarations only
   SlotAllocator calleeSlots(callee, scratch);
   for (size_t index = 0; index != callee.results.size(); ++index)
-    if (Error error =
-            pass(parts.results->elements[index], callee, index, true, calleeSlots, call))
+    if (Error error = pass(parts.results->elements[index], callee, index, true, calleeSlots, call))
       return std::move(error);
   for (size_t index = 0; index != callee.parameters.size(); ++index)
     if (Error error =
@@ -217,12 +217,11 @@ Error CallDecoder::pass(const Operand &operand, const Function &callee, size_t i
     return passRegister(operand, formal, calleeSlots.registerSlot(reg), isResult, call);
   if (operand.kind != Operand::Vector || operand.name.empty() ||
       operand.elements.size() != formal.vectorLanes)
-    return fail(operand, "a vector register of " + llvm::Twine(formal.vectorLanes) +
-                             " is expected here");
+    return fail(operand,
+                "a vector register of " + llvm::Twine(formal.vectorLanes) + " is expected here");
   for (unsigned lane = 0; lane != formal.vectorLanes; ++lane)
-    if (Error error =
-            passRegister(operand.elements[lane], callee.registers[reg + 1 + lane],
-                         calleeSlots.registerSlot(reg + 1 + lane), isResult, call))
+    if (Error error = passRegister(operand.elements[lane], callee.registers[reg + 1 + lane],
+                                   calleeSlots.registerSlot(reg + 1 + lane), isResult, call))
       return error;
   return Error::success();
 }

@@ -84,8 +84,8 @@ Error ProgramDecoder::layOutShared() {
   });
   variables.insert(sorted.begin(), sorted.end());
   // ptxas packs variables of the function, then those of the module, in order of declaration, at
-  // their alignment and no better, from 0. Here there are gaps, and yet everything is as well and as
-  // badly aligned as there.
+  // their alignment and no better, from 0. Here there are gaps, and yet everything is as well and
+  // as badly aligned as there.
   uint64_t end = 0, packed = 0, dynamicAlignment = 16;
   auto place = [&](uint64_t alignment, uint64_t bytes, uint64_t modulus) {
     packed = llvm::alignTo(packed, alignment);

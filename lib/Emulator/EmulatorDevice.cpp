@@ -117,9 +117,9 @@ Error EmulatorModule::load(StringRef ptx, StringRef name) {
       return error;
   for (const Variable *variable : variables)
     for (const Relocation &relocation : variable->relocations) {
-      uint64_t target = relocation.addend + (relocation.function
-                                                 ? relocation.function->address
-                                                 : addresses.lookup(relocation.variable));
+      uint64_t target =
+          relocation.addend + (relocation.function ? relocation.function->address
+                                                   : addresses.lookup(relocation.variable));
       std::memcpy(memory.find(addresses[variable])->data.get() + relocation.offset, &target,
                   std::min(relocation.bytes, 8u));
     }

@@ -253,7 +253,9 @@ Error OperandDecoder::decodeMemory(const Operand &operand) {
     const Variable &variable = *operand.elements[0].variable;
     auto frame = code.frameOffsets.find(&variable);
     if (frame != code.frameOffsets.end()) {
-      if (instruction->space != Space::Local && instruction->space != Space::Param)
+      bool generic = instruction->space == Space::Generic && variable.space == Space::Local &&
+                     (opcode == "ld" || opcode == "st");
+      if (instruction->space != Space::Local && instruction->space != Space::Param && !generic)
         return fail(operand.elements[0],
                     "'" + operand.elements[0].name + "' is in ." + spaceName(variable.space));
       instruction->space = Space::Local;

@@ -75,6 +75,7 @@ private:
   Error parsePrototype(Label &label);
   Error parseInstruction();
   Error parseOperand(Operand &operand);
+  Error parseSum(Operand &operand, const Statement &statement);
   Error parseAddress(Operand &operand);
   Error parseElements(Operand &operand, llvm::StringRef close);
   Error parseName(Operand &operand);

@@ -125,6 +125,9 @@ Error Parser::parseInstruction() {
     } else if (Error error = parseOperand(operand)) {
       return error;
     }
+    if (operand.kind == Operand::Register && token.is("+"))
+      if (Error error = parseSum(operand, statement))
+        return error;
     statement.operands.push_back(std::move(operand));
     if (token.is(",")) {
       if (Error error = advance())
@@ -140,6 +143,33 @@ Error Parser::parseInstruction() {
   if (function->statements.size() >= (1u << 22))
     return failAt(statement.location, "the function is too long");
   function->statements.push_back(std::move(statement));
+  return Error::success();
+}
+
+/// `r + 8` as an operand: an addition in front of the instruction, to a register of its own.
+Error Parser::parseSum(Operand &operand, const Statement &statement) {
+  Type type = function->registers[operand.reg].type;
+  StringRef name = typeBits(type) == 64   ? ".u64"
+                   : typeBits(type) == 32 ? ".u32"
+                   : typeBits(type) == 16 ? ".u16"
+                                          : "";
+  if (isFloat(type) || name.empty() || operand.selector || operand.hasSecond || operand.negated)
+    return fail("a constant can only be added to an integer register");
+  Statement sum;
+  sum.location = operand.location;
+  sum.scope = statement.scope;
+  sum.opcode = "add";
+  sum.modifiers.push_back({name, operand.location});
+  Operand constant;
+  constant.kind = Operand::Integer;
+  constant.location = token.location;
+  if (Error error = parseConstantExpression(constant.value, 0, 0))
+    return error;
+  Operand result = operand;
+  result.reg = addRegister(*function, operand.name, type, 1);
+  sum.operands = {result, operand, constant};
+  function->statements.push_back(std::move(sum));
+  operand = std::move(result);
   return Error::success();
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Scalar video instructions: the operation on bytes or halves of the sources, extended to words by
-// their types, clamped under .sat to the destination's type (or the part of it that is written), and
-// then either put into a part of c or combined with c. PTX ISA: Scalar Video Instructions.
+// their types, clamped under .sat to the destination's type (or the part of it that is written),
+// and then either put into a part of c or combined with c. PTX ISA: Scalar Video Instructions.
 
 #include "InstructionTable.h"
 #include "Warp.h"
@@ -115,7 +115,8 @@ static uint32_t combine(Encoding encoding, Value value, Part destination, uint32
   return (c & ~mask) | ((result << destination.shift) & mask);
 }
 
-/// Operands d, a, b and c if there is one; `option` has the selectors of d, a and b, four bits each.
+/// Operands d, a, b and c if there is one; `option` has the selectors of d, a and b, four bits
+/// each.
 static void video(Warp &warp, const Instruction &instruction, uint32_t mask) {
   Encoding encoding;
   std::memcpy(&encoding, &instruction.target, sizeof(encoding));

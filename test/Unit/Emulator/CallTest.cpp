@@ -55,8 +55,8 @@ mov.b32 r, {0x5678, h.x};
 st.global.u32 [out+44], r;
 )"),
                     12, {1, 2, 0x30004, 5});
-  EXPECT_EQ(result, (std::vector<uint32_t>{1, 2, 0x30004, 5, 105, 0x30004, 2, 1, 1, 2, 0x40003,
-                                           0x45678}));
+  EXPECT_EQ(result,
+            (std::vector<uint32_t>{1, 2, 0x30004, 5, 105, 0x30004, 2, 1, 1, 2, 0x40003, 0x45678}));
 }
 
 TEST(VectorRegisters, AreParametersAndResults) {
@@ -196,8 +196,8 @@ ret;
 }
 
 TEST(Stack, MistakesAreFound) {
-  auto fresh = findings(withAddress(
-      ".reg .b64 a; alloca.u64 a, 8; ld.local.u32 r, [a]; st.global.u32 [w], r;"));
+  auto fresh = findings(
+      withAddress(".reg .b64 a; alloca.u64 a, 8; ld.local.u32 r, [a]; st.global.u32 [w], r;"));
   ASSERT_EQ(fresh.size(), 1u);
   EXPECT_NE(fresh[0].find("uninitialised"), std::string::npos);
   auto huge = findings(withAddress(".reg .b64 a; alloca.u64 a, 0x100000;"));
@@ -206,6 +206,38 @@ TEST(Stack, MistakesAreFound) {
   auto wrong = findings(withAddress(".reg .b64 a; mov.u64 a, 4096; stackrestore.u64 a;"));
   ASSERT_EQ(wrong.size(), 1u);
   EXPECT_NE(wrong[0].find("stacksave"), std::string::npos);
+}
+
+/// Of numbers of 32 bits; sub's flag is set where nothing was borrowed.
+TEST(Carries, AddAndSubMixed) {
+  auto result = run(withAddress(R"(
+.reg .b32 x; .reg .pred first;
+setp.ne.u32 first, t, 0;
+@first ret;
+sub.cc.u32 x, 0, 1; addc.u32 x, 0, 0; st.global.u32 [out], x;
+sub.cc.u32 x, 1, 1; addc.u32 x, 0, 0; st.global.u32 [out+4], x;
+add.cc.u32 x, 0, 0; subc.u32 x, 5, 1; st.global.u32 [out+8], x;
+add.cc.u32 x, -1, 1; subc.u32 x, 5, 1; st.global.u32 [out+12], x;
+sub.cc.u32 x, 0, 1; subc.cc.u32 x, 0, 0; subc.u32 x, 5, 1; st.global.u32 [out+16], x;
+)"),
+                    5);
+  EXPECT_EQ(result, (std::vector<uint32_t>{0, 1, 3, 4, 3}));
+}
+
+TEST(Operands, RegisterPlusConstant) {
+  auto result = run(withAddress(R"(
+.local .b32 l; .reg .pred even; .reg .b32 x;
+st.u32 [l], t + 1;
+ld.u32 r, [l];
+and.b32 x, t, 1;
+setp.eq.u32 even, x+1, 1;
+@even add.u32 r, r + 100, t+-1;
+st.global.u32 [w], r;
+)"),
+                    32);
+  for (uint32_t lane = 0; lane != 32; ++lane)
+    EXPECT_EQ(result[lane], lane % 2 ? lane + 1 : 2 * lane + 100);
+  EXPECT_NE(loadError(withAddress(".reg .f32 f; st.global.f32 [w], f + 1;")), "");
 }
 
 TEST(Arrays, ConstantSubscripts) {
@@ -229,16 +261,17 @@ TEST(Video, Results) {
     uint32_t expected;
   } cases[] = {
       // a = 0x80ff7f01, b = 0xfffe0203, c = 100
-      {"vadd.s32.s32.s32 r, a.b2, b.b0", 2},                      // -1 + 3
-      {"vadd.u32.u32.u32 r, a.b2, b.b0", 258},                    // 255 + 3
+      {"vadd.s32.s32.s32 r, a.b2, b.b0", 2},                                 // -1 + 3
+      {"vadd.u32.u32.u32 r, a.b2, b.b0", 258},                               // 255 + 3
       {"vadd.s32.s32.s32.add r, a.h1, b.h1, c", uint32_t(100 - 0x7f01 - 2)}, // -0x7f01 - 2 + 100
-      {"vadd.u32.s32.s32.sat r, a.b2, b.b2", 0},                  // -1 - 2 < 0
+      {"vadd.u32.s32.s32.sat r, a.b2, b.b2", 0},                             // -1 - 2 < 0
       {"vsub.s32.u32.u32 r, a.b0, b.b0", uint32_t(-2)},
       {"vsub.u32.u32.u32.sat.max r, a.b0, b.b0, c", 100},
       {"vabsdiff.u32.s32.u32 r, a.b3, b.b3", 128 + 255},
       {"vmin.s32.s32.u32 r, a.b3, b.b3", uint32_t(-128)},
       {"vmax.s32.s32.u32.min r, a.b3, b.b3, c", 100},
       {"vmin.s32.s32.s32.max r, a.b3, b.b0, c", 100},
+      {"vadd.u32.u32.u32 r.b0, a.b0, b.b0, c", 4},
       {"vadd.u32.u32.u32 r.b1, a.b0, b.b0, c", 4 << 8 | 100},
       {"vadd.u32.u32.u32.sat r.b1, a.b2, b.b0, c", 255 << 8 | 100},
       {"vadd.u32.u32.u32 r.b1, a.b2, b.b0, c", 2 << 8 | 100},
@@ -249,8 +282,8 @@ TEST(Video, Results) {
       {"vshr.u32.u32.u32.clamp.add r, a, 16, c", 0x80ff + 100},
       {"vshr.s32.s32.u32.clamp r, a, 200", ~0u},
       {"vshr.s32.s32.u32.wrap r, a, 200", 0xff80ff7f},
-      {"vset.s32.u32.lt r, a.b3, b.b0", 1},                       // -128 < 3
-      {"vset.u32.u32.lt r, a.b3, b.b0", 0},                       // 128 > 3
+      {"vset.s32.u32.lt r, a.b3, b.b0", 1}, // -128 < 3
+      {"vset.u32.u32.lt r, a.b3, b.b0", 0}, // 128 > 3
       {"vset.u32.u32.ge.add r, a.b3, b.b0, c", 101},
       {"vset.u32.u32.ne r.h1, a.b3, b.b0, c", 1 << 16 | 100},
   };
