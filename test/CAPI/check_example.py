@@ -31,7 +31,7 @@ def main():
     run(tools / "quant-opt", files[0], f"--load-parameters=file={files[1]}", f"--calibrate=data={files[2]} max-samples=0",
         "--rtn=bits=4 group-size=64", f"--save-parameters=file={expected[1]}", "-o", expected[0])
     # They differ in the names of their files and the time that rounding took only.
-    texts = [re.sub(r"seconds = [0-9.e+-]+", "", path.read_text().replace(str(data), "DATA")) for path, data in
+    texts = [re.sub(r"seconds = [0-9.eE+-]+", "", path.read_text().replace(str(data), "DATA")) for path, data in
              zip((outputs[0], expected[0]), (outputs[1], expected[1]))]
     if texts[0] != texts[1]:
         sys.exit(f"{outputs[0]} and {expected[0]} differ")
