@@ -89,14 +89,14 @@ static llvm::DenseMap<uint32_t, std::vector<uint32_t>> findValues(Program &progr
         auto next = isUsedNext.find(slot);
         deferred = !excluded[slot] && (next == isUsedNext.end() || !next->second);
       }
-      if (deferred) {
+      instruction.firstValue = program.numLoadedValues;
+      for (unsigned index = 0; deferred && index != instruction.numDestinations; ++index)
+        if (!isUsedNext.count(instruction.operands[index])) {
+          values[instruction.operands[index]].push_back(program.numLoadedValues++);
+          ++instruction.numValues;
+        }
+      if (instruction.numValues) {
         instruction.deferred = true;
-        instruction.firstValue = program.numLoadedValues;
-        for (unsigned index = 0; index != instruction.numDestinations; ++index)
-          if (!isUsedNext.count(instruction.operands[index])) {
-            values[instruction.operands[index]].push_back(program.numLoadedValues++);
-            ++instruction.numValues;
-          }
         instruction.inner = instruction.run;
         instruction.run = noteLoad;
       }

@@ -274,6 +274,15 @@ TEST(SeededBug, RaceOfUnusedLoad) {
   }
 }
 
+// Only a value that some path uses may excuse its load: not one that is replaced at once.
+TEST(SeededBug, RaceOfReplacedLoad) {
+  const char *body = "st.shared.u32 [%r6], %r1;\nld.shared.u32 %r9, [%r8];\nmov.u32 %r9, 7;\n"
+                     "st.global.u32 [%rd3], %r9;\nret;";
+  EmulatorOptions options;
+  options.disable(Check::Uninitialised);
+  expectOnly(findings(with(body), shared, options), Check::Races, "nothing orders");
+}
+
 // A lock that the last of those who wait for it sets back with a plain store (Marlin's): after the
 // strong read of a strong write, that write is in order. Without the read it is not.
 TEST(SeededBug, StoreAfterObservation) {
