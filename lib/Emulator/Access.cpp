@@ -177,9 +177,7 @@ static void observe(std::vector<Observer> &observers, const RaceAccess &access) 
 }
 static bool isAfterObserver(llvm::ArrayRef<Observer> observers, const RaceAccess &access) {
   return llvm::any_of(observers, [&](const Observer &known) {
-    return known.cta == access.cta && known.warp == access.warp
-               ? true
-               : access.clocks.happensBefore(known.cta, known.warp, known.time, access.warp);
+    return access.clocks.happensBefore(known.cta, known.warp, known.time, access.warp);
   });
 }
 

@@ -47,53 +47,34 @@ public:
   /// Data and which bytes of it are defined. `agent`: of reads from shared memory.
   bool read(uint64_t address, unsigned bytes, uint8_t *data, uint8_t *states,
             std::optional<unsigned> agent) {
-    count(address);
-    // No piece crosses a multiple of 16: shadows are locked by stretches of addresses.
-    while (bytes) {
-      unsigned part = std::min<uint64_t>(bytes, piece - address % piece);
-      Location location;
-      if (!locateUnaligned(warp, instruction, lane, address, part, AccessKind::Read, location))
-        return false;
-      checkRace(warp, instruction, lane, address, part, AccessKind::Read, location, nullptr,
-                location.space == Space::Shared ? agent : std::nullopt);
-      std::memset(states, static_cast<int>(ByteState::Defined), part);
-      if (!readBytes(warp, instruction, lane, address, location, part, data))
-        std::memcpy(states, location.state, part);
-      address += part;
-      data += part;
-      states += part;
-      bytes -= part;
-    }
-    return true;
+    return forPieces(address, bytes, AccessKind::Read,
+                     [&](Location &location, uint64_t at, unsigned done, unsigned part) {
+                       checkRace(warp, instruction, lane, at, part, AccessKind::Read, location,
+                                 nullptr, location.space == Space::Shared ? agent : std::nullopt);
+                       std::memset(states + done, static_cast<int>(ByteState::Defined), part);
+                       if (!readBytes(warp, instruction, lane, at, location, part, data + done))
+                         std::memcpy(states + done, location.state, part);
+                     });
   }
   bool write(uint64_t address, unsigned bytes, const uint8_t *data, const uint8_t *states,
              unsigned agent) {
-    count(address);
-    while (bytes) {
-      unsigned part = std::min<uint64_t>(bytes, piece - address % piece);
-      Location location;
-      if (!locateUnaligned(warp, instruction, lane, address, part, AccessKind::Write, location))
-        return false;
-      checkRace(warp, instruction, lane, address, part, AccessKind::Write, location, nullptr,
-                agent);
-      writeBytes(warp, instruction, lane, address, location, part, data, true);
-      bool shared = location.space == Space::Shared;
-      for (unsigned index = 0; index != part; ++index) {
-        if (states[index] == static_cast<uint8_t>(ByteState::Defined))
-          continue;
-        if (!shared) {
-          report(Check::Uninitialised, address + index,
-                 "a bulk copy stores an undefined value to global memory");
-          break;
-        }
-        location.state[index] = static_cast<uint8_t>(ByteState::Undefined);
-      }
-      address += part;
-      data += part;
-      states += part;
-      bytes -= part;
-    }
-    return true;
+    return forPieces(address, bytes, AccessKind::Write,
+                     [&](Location &location, uint64_t at, unsigned done, unsigned part) {
+                       checkRace(warp, instruction, lane, at, part, AccessKind::Write, location,
+                                 nullptr, agent);
+                       writeBytes(warp, instruction, lane, at, location, part, data + done, true);
+                       bool shared = location.space == Space::Shared;
+                       for (unsigned index = 0; index != part; ++index) {
+                         if (states[done + index] == static_cast<uint8_t>(ByteState::Defined))
+                           continue;
+                         if (!shared) {
+                           report(Check::Uninitialised, at + index,
+                                  "a bulk copy stores an undefined value to global memory");
+                           break;
+                         }
+                         location.state[index] = static_cast<uint8_t>(ByteState::Undefined);
+                       }
+                     });
   }
 
   Warp &warp;
@@ -101,6 +82,23 @@ public:
   const unsigned lane;
 
 private:
+  /// Calls `visit(location, address, bytes before it, bytes)` for pieces of a copy. None crosses a
+  /// multiple of 16: shadows are locked by stretches of addresses. False where one is out of
+  /// bounds.
+  template <class Visit>
+  bool forPieces(uint64_t address, unsigned bytes, AccessKind kind, Visit visit) {
+    count(address);
+    for (unsigned done = 0; done != bytes;) {
+      uint64_t at = address + done;
+      unsigned part = std::min<uint64_t>(bytes - done, piece - at % piece);
+      Location location;
+      if (!locateUnaligned(warp, instruction, lane, at, part, kind, location))
+        return false;
+      visit(location, at, done, part);
+      done += part;
+    }
+    return true;
+  }
   void count(uint64_t address) {
     if (address < localWindow)
       sectors.push_back(address);
