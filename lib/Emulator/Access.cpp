@@ -157,7 +157,7 @@ static void handleRace(DeferredRace found) {
   Cta &cta = found.warp->cta;
   bool isDeferred = false;
   if (found.race.withWrite) {
-    isDeferred = found.kind == AccessKind::Read && found.instruction->deferred &&
+    isDeferred = found.kind == AccessKind::Read && found.instruction->isDeferred() &&
                  !found.race.unfenced && found.warp->defer(found);
   } else if (found.race.deferred) {
     isDeferred = true;
@@ -195,7 +195,7 @@ void ptq::emulator::checkRace(Warp &warp, const Instruction &instruction, unsign
                     kind == AccessKind::Atomic || instruction.ordering != Ordering::Weak,
                     !cta.machine.program.synchronizesAcrossCtas,
                     agent,
-                    instruction.deferred};
+                    instruction.isDeferred()};
   bool global = location.space == Space::Global;
   ShadowLocks::Guard guard(global ? cta.machine.shadowLocks() : nullptr, address);
   // Where CTAs run on several host threads, they do not synchronise.
@@ -327,7 +327,7 @@ const uint8_t *ptq::emulator::readShared(Warp &warp, const Instruction &instruct
     cell.readBytes = 15;
     cell.readTime = time;
     cell.readSite = instruction.id;
-    cell.deferred = instruction.deferred;
+    cell.deferred = instruction.isDeferred();
   }
   return cta.shared.data() + offset;
 }

@@ -96,7 +96,6 @@ static llvm::DenseMap<uint32_t, std::vector<uint32_t>> findValues(Program &progr
           ++instruction.numValues;
         }
       if (instruction.numValues) {
-        instruction.deferred = true;
         instruction.inner = instruction.run;
         instruction.run = noteLoad;
       }
@@ -142,14 +141,14 @@ void ptq::emulator::trackLoadedValues(Program &program, Code &code) {
     block.replacedValues = std::move(replaced);
   }
   for (Instruction &instruction : code.instructions) {
-    if (!instruction.deferred)
+    if (!instruction.isDeferred())
       continue;
     bool any = false;
     for (unsigned index = 0; index != instruction.numValues; ++index)
       any |= isUsed[instruction.firstValue + index];
     if (any)
       continue;
-    instruction.deferred = false;
+    instruction.numValues = 0;
     instruction.run = instruction.inner;
     instruction.inner = nullptr;
   }

@@ -41,6 +41,9 @@ private:
 /// operand.
 std::optional<uint64_t> immediateBits(const Operand &operand, Type type);
 
+/// The special register of that name, and whether it has 64 bits; nothing if there is none.
+std::optional<std::pair<SpecialRegister, bool>> findSpecial(llvm::StringRef text);
+
 class OperandDecoder {
 public:
   OperandDecoder(const ParsedModule &module, const Program &program, Code &code,

@@ -88,11 +88,12 @@ struct Instruction {
   uint32_t index = 0;
   uint32_t line = 0;
   uint32_t block = 0;
-  /// A load whose values no instruction of its block uses (LoadedValues.cpp), and the numbers of
+  /// Of a load whose values no instruction of its block uses (LoadedValues.cpp): the numbers of
   /// those that get to the block's end.
-  bool deferred = false;
   uint8_t numValues = 0;
   uint32_t firstValue = 0;
+  /// A race of it matters once such a value is used.
+  bool isDeferred() const { return numValues != 0; }
   /// Index into the program's opcodes, and the number of this instruction in the whole program.
   uint32_t opcode = 0, id = 0;
 };

@@ -50,13 +50,9 @@ struct ShadowCell {
   uint32_t reader; // CTA + 1
   uint32_t readTime, readSite;
   /// Bits of warps and agents.
-  uint64_t readers : lastReader,
-                     writerWarp : 8,
-                     writeBytes : 4,
-                     readBytes : 4,
-                     strongWrite : 1,
-                     manyReaders : 1,
-                     deferred : 1; // all of readers by one load, Instruction::deferred
+  uint64_t readers : lastReader, writerWarp : 8, writeBytes : 4, readBytes : 4, strongWrite : 1,
+      manyReaders : 1,
+      deferred : 1; // all of readers by one load, Instruction::isDeferred
 };
 
 /// What a warp, or a location, knows of other CTAs' times.
@@ -140,7 +136,7 @@ struct RaceAccess {
   bool independentCtas;
   /// An asynchronous access, issued by the warp.
   std::optional<unsigned> agent = std::nullopt;
-  /// A load of Instruction::deferred.
+  /// A load of Instruction::isDeferred().
   bool deferred = false;
 };
 
