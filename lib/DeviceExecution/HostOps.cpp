@@ -22,8 +22,7 @@ static llvm::Error failure(Operation &op, const llvm::Twine &message) {
   return llvm::createStringError(text);
 }
 
-/// A number's bytes as they lie in memory, little endian; narrow integers take a whole byte.
-static std::vector<char> bytesOf(Attribute attribute) {
+std::vector<char> ptq::execution::bytesOf(Attribute attribute) {
   llvm::APInt bits;
   if (auto integer = dyn_cast<IntegerAttr>(attribute))
     bits = integer.getValue();

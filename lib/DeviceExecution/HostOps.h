@@ -15,6 +15,9 @@
 
 namespace ptq::execution {
 
+/// A number's bytes as they lie in memory, little endian; narrow integers take a whole byte.
+std::vector<char> bytesOf(mlir::Attribute number);
+
 class HostOps {
 public:
   explicit HostOps(emulator::Device &device) : device(device) {}

@@ -4,8 +4,6 @@
 
 #include "HostOps.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-
 using namespace mlir;
 using namespace ptq;
 using namespace ptq::execution;
@@ -35,13 +33,7 @@ std::vector<std::vector<char>> HostOps::kernelArguments(gpu::LaunchFuncOp op, si
   std::vector<std::vector<char>> arguments;
   for (Value operand : op.getKernelOperands()) {
     if (!isa<MemRefType>(operand.getType())) {
-      Attribute number = std::get<Attribute>(values.find(operand)->second);
-      llvm::APInt bits = isa<FloatAttr>(number)
-                             ? cast<FloatAttr>(number).getValue().bitcastToAPInt()
-                             : cast<IntegerAttr>(number).getValue();
-      uint64_t word = bits.getZExtValue();
-      const char *bytes = reinterpret_cast<const char *>(&word);
-      arguments.emplace_back(bytes, bytes + (bits.getBitWidth() + 7) / 8);
+      arguments.push_back(bytesOf(std::get<Attribute>(values.find(operand)->second)));
       continue;
     }
     const BufferView &buffer = view(operand);

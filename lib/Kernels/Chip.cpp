@@ -29,6 +29,15 @@ const Chip *ptq::kernels::findChip(llvm::StringRef name) {
   return chip == std::end(table) ? nullptr : chip;
 }
 
+llvm::Expected<const Chip *> ptq::kernels::requireChip(llvm::StringRef name) {
+  if (const Chip *chip = findChip(name))
+    return chip;
+  std::string names;
+  for (const Chip &known : chips())
+    names += (names.empty() ? "" : ", ") + known.name.str();
+  return llvm::createStringError("knows no chip '" + name + "'; it knows " + names);
+}
+
 Chip ptq::kernels::commonChip(llvm::ArrayRef<const Chip *> chips) {
   Chip common = *chips.front();
   for (const Chip *chip : chips.drop_front()) {

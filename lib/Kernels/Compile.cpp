@@ -59,12 +59,21 @@ LogicalResult ptq::kernels::lowerToNVVM(gpu::GPUModuleOp module) {
   return pm.run(module);
 }
 
+Attribute ptq::kernels::targetOf(MLIRContext *context, const Chip &chip) {
+  return NVVM::NVVMTargetAttr::get(context, /*optLevel=*/3, "nvptx64-nvidia-cuda", chip.name,
+                                   chip.ptxFeature);
+}
+
+void ptq::kernels::replaceByBinary(gpu::GPUModuleOp module, ArrayRef<Attribute> objects) {
+  OpBuilder b(module);
+  gpu::BinaryOp::create(b, module.getLoc(), module.getName(), Attribute(), objects);
+  module.erase();
+}
+
 llvm::Expected<std::string> ptq::kernels::translateToPtx(gpu::GPUModuleOp module,
                                                          const Chip &chip) {
   MLIRContext *context = module.getContext();
-  auto target = NVVM::NVVMTargetAttr::get(context, /*optLevel=*/3, "nvptx64-nvidia-cuda", chip.name,
-                                          chip.ptxFeature);
-  auto interface = dyn_cast<gpu::TargetAttrInterface>(Attribute(target));
+  auto interface = dyn_cast<gpu::TargetAttrInterface>(targetOf(context, chip));
   if (!interface)
     return llvm::createStringError("the NVVM target is not registered in this context");
   gpu::TargetOptions options({}, {}, {}, {}, gpu::CompilationTarget::Assembly);

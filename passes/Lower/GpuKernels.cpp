@@ -46,17 +46,20 @@ Value ptq::createRowCount(OpBuilder &b, Location loc, Value tensor) {
   return arith::MulIOp::create(b, loc, rows, factor);
 }
 
+std::string ptq::nameForRemark(Operation *op) {
+  if (auto layer = dyn_cast<LayerOpInterface>(op))
+    return "layer '" + layer.getLayerName().str() + "'";
+  return "'" + op->getName().getStringRef().str() + "'";
+}
+
 void GpuKernels::explain(Operation *op, const kernels::GemmProblem &problem,
                          const kernels::TileChoice &choice) {
   if (!explains)
     return;
-  std::string name = "'" + op->getName().getStringRef().str() + "'";
-  if (auto layer = dyn_cast<LayerOpInterface>(op))
-    name = "layer '" + layer.getLayerName().str() + "'";
   std::string text;
   llvm::raw_string_ostream stream(text);
   kernels::explain(stream, chip, problem, choice);
-  emitRemark(op->getLoc()) << name << " on " << text;
+  emitRemark(op->getLoc()) << nameForRemark(op) << " on " << text;
 }
 
 SmallVector<Value, 2> GpuKernels::createWorkspace(OpBuilder &b, Location loc,

@@ -91,6 +91,9 @@ private:
   mlir::gpu::GPUModuleOp kernelModule;
 };
 
+/// What remarks call an operation: its layer, or its kind.
+std::string nameForRemark(mlir::Operation *op);
+
 /// The product of all of a tensor's dimensions but the last, as an index.
 mlir::Value createRowCount(mlir::OpBuilder &b, mlir::Location loc, mlir::Value tensor);
 

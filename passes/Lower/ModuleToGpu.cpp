@@ -11,18 +11,14 @@
 #include "ptq/Kernels/Compile.h"
 #include "ptq/Lower/Passes.h"
 
-#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
-#include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
-#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/GPU/Transforms/ParallelLoopMapper.h"
 #include "mlir/Dialect/GPU/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -34,7 +30,6 @@
 #include "mlir/Dialect/SCF/Transforms/Transforms.h"
 #include "mlir/Dialect/SCF/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -212,9 +207,9 @@ struct PTQModuleToGpuPass : ptq::impl::PTQModuleToGpuBase<PTQModuleToGpuPass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    const kernels::Chip *target = kernels::findChip(chip);
+    llvm::Expected<const kernels::Chip *> target = kernels::requireChip(chip);
     if (!target) {
-      emitError(module.getLoc()) << "--ptq-module-to-gpu knows no chip '" << chip << "'";
+      emitError(module.getLoc()) << "--ptq-module-to-gpu " << llvm::toString(target.takeError());
       return signalPassFailure();
     }
     if (failed(lowerToBuffers()))
@@ -247,7 +242,7 @@ struct PTQModuleToGpuPass : ptq::impl::PTQModuleToGpuBase<PTQModuleToGpuPass> {
     if (failed(checkHost()))
       return signalPassFailure();
     if (gpu::GPUModuleOp kernels = gatherKernels(module))
-      if (failed(compile(kernels, *target)))
+      if (failed(compile(kernels, **target)))
         return signalPassFailure();
   }
 
@@ -338,13 +333,10 @@ private:
     llvm::Expected<std::string> ptx = kernels::translateToPtx(kernels, target);
     if (!ptx)
       return emitError(kernels.getLoc()) << llvm::toString(ptx.takeError());
-    OpBuilder b(kernels);
-    auto attribute = NVVM::NVVMTargetAttr::get(&getContext(), 3, "nvptx64-nvidia-cuda", target.name,
-                                               target.ptxFeature);
-    Attribute object =
-        gpu::ObjectAttr::get(attribute, gpu::CompilationTarget::Assembly, b.getStringAttr(*ptx));
-    gpu::BinaryOp::create(b, kernels.getLoc(), kernels.getName(), Attribute(), {object});
-    kernels.erase();
+    Attribute object = gpu::ObjectAttr::get(kernels::targetOf(&getContext(), target),
+                                            gpu::CompilationTarget::Assembly,
+                                            StringAttr::get(&getContext(), *ptx));
+    kernels::replaceByBinary(kernels, object);
     return success();
   }
 };

@@ -7,7 +7,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -76,17 +75,13 @@ private:
   std::optional<SmallVector<const kernels::Chip *>> findChips() {
     SmallVector<const kernels::Chip *> found;
     for (const std::string &name : chip) {
-      const kernels::Chip *target = kernels::findChip(name);
+      llvm::Expected<const kernels::Chip *> target = kernels::requireChip(name);
       if (!target) {
-        std::string names;
-        for (const kernels::Chip &known : kernels::chips())
-          names += (names.empty() ? "" : ", ") + known.name.str();
-        emitError(getOperation().getLoc())
-            << "--ptq-to-gpu knows no chip '" << name << "'; it knows " << names;
+        emitError(getOperation().getLoc()) << "--ptq-to-gpu " << llvm::toString(target.takeError());
         return std::nullopt;
       }
-      if (!llvm::is_contained(found, target))
-        found.push_back(target);
+      if (!llvm::is_contained(found, *target))
+        found.push_back(*target);
     }
     if (found.empty())
       found.push_back(kernels::findChip("sm_80"));
@@ -95,9 +90,7 @@ private:
 
   void lower(Operation *op, GpuKernels &collected) {
     Location loc = op->getLoc();
-    std::string name = "'" + op->getName().getStringRef().str() + "'";
-    if (auto layer = dyn_cast<LayerOpInterface>(op))
-      name = "layer '" + layer.getLayerName().str() + "'";
+    std::string name = nameForRemark(op);
     llvm::SetVector<Operation *> producers;
     auto addProducers = [&](Operation *of) {
       for (Value operand : of->getOperands())
@@ -134,9 +127,7 @@ private:
     llvm::Expected<SmallVector<Attribute>> objects = createObjects(module, targets);
     if (!objects)
       return emitError(module.getLoc()) << llvm::toString(objects.takeError());
-    OpBuilder b(module);
-    gpu::BinaryOp::create(b, module.getLoc(), module.getName(), Attribute(), *objects);
-    module.erase();
+    kernels::replaceByBinary(module, *objects);
     return success();
   }
 
@@ -148,9 +139,8 @@ private:
     SmallVector<Attribute> objects;
     auto addObject = [&](gpu::CompilationTarget kind, const kernels::Chip &target,
                          const std::string &content) {
-      auto attribute = NVVM::NVVMTargetAttr::get(b.getContext(), 3, "nvptx64-nvidia-cuda",
-                                                 target.name, target.ptxFeature);
-      objects.push_back(gpu::ObjectAttr::get(attribute, kind, b.getStringAttr(content)));
+      objects.push_back(gpu::ObjectAttr::get(kernels::targetOf(b.getContext(), target), kind,
+                                             b.getStringAttr(content)));
     };
     std::vector<kernels::DeviceImage> images;
     bool hasPtx = false;

@@ -26,7 +26,7 @@ public:
        std::shared_ptr<ptq::execution::KernelCache> kernels);
 
   /// The same for a device (which has to outlive the model): parameters become constants, and the
-  /// module is lowered to kernels for `chip`, unless it is already.
+  /// module is lowered to kernels for `chip`.
   static llvm::Expected<std::unique_ptr<Model>>
   openOnDevice(mlir::MLIRContext &context, llvm::StringRef path, llvm::StringRef function,
                llvm::ArrayRef<std::string> parameterFiles,

@@ -17,7 +17,7 @@
 
 namespace ptq::execution {
 
-/// What launches did, by kernel. Instructions are counted by the emulator only.
+/// What all launches did. Instructions are counted by the emulator only.
 struct DeviceStatistics {
   int64_t launches = 0;
   uint64_t warpInstructions = 0;

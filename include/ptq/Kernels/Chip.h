@@ -8,6 +8,7 @@
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
 
 #include <cstdint>
 
@@ -43,6 +44,9 @@ llvm::ArrayRef<Chip> chips();
 
 /// The chip of that name; null if there is none.
 const Chip *findChip(llvm::StringRef name);
+
+/// The same, or an error that names those there are: "knows no chip …; it knows …".
+llvm::Expected<const Chip *> requireChip(llvm::StringRef name);
 
 /// The first of them, with the room and the instructions that all have: kernels whose tiles are
 /// chosen for it run on each. Precondition: there is one.

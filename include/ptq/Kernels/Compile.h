@@ -26,6 +26,12 @@ void addNVVMLowering(mlir::OpPassManager &pm);
 /// the LLVM dialect.
 mlir::LogicalResult lowerToNVVM(mlir::gpu::GPUModuleOp module);
 
+/// The target that kernels for `chip` are compiled for.
+mlir::Attribute targetOf(mlir::MLIRContext *context, const Chip &chip);
+
+/// Replaces the module by a gpu.binary of its name with these gpu.object.
+void replaceByBinary(mlir::gpu::GPUModuleOp module, llvm::ArrayRef<mlir::Attribute> objects);
+
 /// The PTX of a module lowered by lowerToNVVM.
 llvm::Expected<std::string> translateToPtx(mlir::gpu::GPUModuleOp module, const Chip &chip);
 
