@@ -61,20 +61,14 @@ TEST_P(IntegerLinear, EqualsNumerics) {
 
   std::vector<int8_t> q = randomCodes(c.m * c.k, -128, 127, 1),
                       w = randomCodes(c.n * c.k, -127, 127, 2);
-  std::vector<int8_t> z = randomCodes(c.perToken ? c.m : 1, -128, 127, 3);
-  std::vector<int32_t> weightSums(c.n);
-  for (int64_t i = 0; i < c.n * c.k; ++i)
-    weightSums[i / c.k] += w[i];
-  std::vector<float> inputScales = someFloats(c.perToken ? c.m : 1, 0.01f),
-                     weightScales = someFloats(c.perChannel ? c.n : 1, 0.001f),
-                     bias = someFloats(c.n, -0.3f);
+  ScaledLayer layer(c.m, c.n, w, c.perToken, c.perChannel, -128);
 
-  std::vector<Bytes> inputs{bytesOf(q), bytesOf(inputScales)};
+  std::vector<Bytes> inputs{bytesOf(q), bytesOf(layer.inputScales)};
   if (c.zeroPoints)
-    inputs.insert(inputs.end(), {bytesOf(z), bytesOf(weightSums)});
-  inputs.insert(inputs.end(), {bytesOf(w), bytesOf(weightScales)});
+    inputs.insert(inputs.end(), {bytesOf(layer.zeroPoints), bytesOf(layer.weightSums)});
+  inputs.insert(inputs.end(), {bytesOf(w), bytesOf(layer.weightScales)});
   if (c.bias)
-    inputs.push_back(bytesOf(bias));
+    inputs.push_back(bytesOf(layer.bias));
   std::string ptx = compile(
       [&](mlir::gpu::GPUModuleOp module) { emitIntegerLinear(module, "kernel", spec, c.tile); },
       c.chip);
@@ -83,19 +77,8 @@ TEST_P(IntegerLinear, EqualsNumerics) {
 
   std::vector<int32_t> sums(c.m * c.n);
   numerics::multiplyInt8({q.data(), c.m, c.k}, {w.data(), c.n, c.k}, {sums.data(), c.m, c.n});
-  std::vector<float> actual = fromType(result.output, spec.outputType);
-  ASSERT_EQ(actual.size(), sums.size());
-  for (int64_t m = 0; m < c.m; ++m)
-    for (int64_t n = 0; n < c.n; ++n) {
-      int32_t sum = sums[m * c.n + n];
-      if (c.zeroPoints)
-        sum -= z[c.perToken ? m : 0] * weightSums[n];
-      float y = float(sum) * weightScales[c.perChannel ? n : 0];
-      y = y * inputScales[c.perToken ? m : 0];
-      if (c.bias)
-        y = y + bias[n];
-      ASSERT_EQ(actual[m * c.n + n], roundTo(y, spec.outputType)) << "at " << m << ", " << n;
-    }
+  layer.expectResult(sums, fromType(result.output, spec.outputType), spec.outputType, c.zeroPoints,
+                     c.bias);
   const emulator::MemoryCounters &shared = result.counters.total.shared;
   EXPECT_EQ(shared.wavefronts, shared.idealWavefronts);
 }

@@ -193,3 +193,35 @@ std::vector<int8_t> kernels::test::randomCodes(int64_t count, int low, int high,
     code = distribution(generator);
   return codes;
 }
+
+kernels::test::ScaledLayer::ScaledLayer(int64_t m, int64_t n, const std::vector<int8_t> &weight,
+                                        bool perToken, bool perChannel, int low)
+    : zeroPoints(randomCodes(perToken ? m : 1, low, -1 - low, 3)), weightSums(n),
+      inputScales(someFloats(perToken ? m : 1, 0.01f)),
+      weightScales(someFloats(perChannel ? n : 1, 0.001f)), bias(someFloats(n, -0.3f)) {
+  int64_t k = weight.size() / n;
+  for (size_t i = 0; i < weight.size(); ++i)
+    weightSums[i / k] += weight[i];
+}
+
+void kernels::test::ScaledLayer::expectResult(const std::vector<int32_t> &sums,
+                                              const std::vector<float> &actual,
+                                              mlir::Type outputType, bool hasZeroPoints,
+                                              bool hasBias) const {
+  ASSERT_EQ(actual.size(), sums.size());
+  int64_t columns = weightSums.size();
+  auto of = [](const auto &values, int64_t index) {
+    return values[values.size() == 1 ? 0 : index];
+  };
+  for (size_t i = 0; i < sums.size(); ++i) {
+    int64_t m = i / columns, n = i % columns;
+    int32_t sum = sums[i];
+    if (hasZeroPoints)
+      sum -= of(zeroPoints, m) * weightSums[n];
+    float y = float(sum) * of(weightScales, n);
+    y = y * of(inputScales, m);
+    if (hasBias)
+      y = y + bias[n];
+    ASSERT_EQ(actual[i], roundTo(y, outputType)) << "at " << m << ", " << n;
+  }
+}

@@ -73,6 +73,22 @@ std::vector<float> someFloats(int64_t count, float base);
 /// Integers in [low, high].
 std::vector<int8_t> randomCodes(int64_t count, int low, int high, unsigned seed);
 
+/// An integer layer of m x n results besides its codes: what its scales, zero points and bias are
+/// in tests, and what they make of the sums.
+struct ScaledLayer {
+  /// `weight`: n rows. Zero points are in [low, -1 - low].
+  ScaledLayer(int64_t m, int64_t n, const std::vector<int8_t> &weight, bool perToken,
+              bool perChannel, int low);
+
+  std::vector<int8_t> zeroPoints;
+  std::vector<int32_t> weightSums;
+  std::vector<float> inputScales, weightScales, bias;
+
+  /// `actual` is, bit for bit, the sums scaled in the order of the kernels' epilogue.
+  void expectResult(const std::vector<int32_t> &sums, const std::vector<float> &actual,
+                    mlir::Type outputType, bool hasZeroPoints, bool hasBias) const;
+};
+
 } // namespace ptq::kernels::test
 
 #endif // PTQ_TEST_UNIT_KERNELS_KERNELHARNESS_H

@@ -112,31 +112,19 @@ TEST_P(PackedIntegerLinear, EqualsNumerics) {
 
   int low = c.activationBits == 4 ? -8 : -128;
   std::vector<int8_t> q = randomCodes(c.m * c.k, low, -1 - low, 1);
-  std::vector<int8_t> z = randomCodes(c.perToken ? c.m : 1, low, -1 - low, 3);
   Weight weight = c.groupSize ? groupedWeight(c, layout) : plainWeight(c, layout);
-  std::vector<int32_t> weightSums(c.n);
-  for (int64_t i = 0; i < c.n * c.k; ++i)
-    weightSums[i / c.k] += weight.integers[i];
-  auto floats = [](int64_t count, float base) {
-    std::vector<float> values(count);
-    for (int64_t i = 0; i < count; ++i)
-      values[i] = base * (1 + (i * 37 % 101) / 101.0f);
-    return values;
-  };
-  std::vector<float> inputScales = floats(c.perToken ? c.m : 1, 0.01f),
-                     weightScales = floats(c.perChannel ? c.n : 1, 0.001f),
-                     bias = floats(c.n, -0.3f);
+  ScaledLayer layer(c.m, c.n, weight.integers, c.perToken, c.perChannel, low);
 
   Bytes activations = bytesOf(q);
   if (c.activationBits == 4)
     activations = bytesOf(packRows(q, c.m, c.k, layout.paddedK()));
-  std::vector<Bytes> inputs{activations, bytesOf(inputScales)};
+  std::vector<Bytes> inputs{activations, bytesOf(layer.inputScales)};
   if (c.zeroPoints)
-    inputs.insert(inputs.end(), {bytesOf(z), bytesOf(weightSums)});
+    inputs.insert(inputs.end(), {bytesOf(layer.zeroPoints), bytesOf(layer.weightSums)});
   inputs.insert(inputs.end(), weight.inputs.begin(), weight.inputs.end());
-  inputs.push_back(bytesOf(weightScales));
+  inputs.push_back(bytesOf(layer.weightScales));
   if (c.bias)
-    inputs.push_back(bytesOf(bias));
+    inputs.push_back(bytesOf(layer.bias));
   std::string ptx = compile(
       [&](mlir::gpu::GPUModuleOp module) {
         emitPackedIntegerLinear(module, "kernel", spec, c.tile);
@@ -149,19 +137,8 @@ TEST_P(PackedIntegerLinear, EqualsNumerics) {
   std::vector<int32_t> sums(c.m * c.n);
   numerics::multiplyInt8({q.data(), c.m, c.k}, {weight.integers.data(), c.n, c.k},
                          {sums.data(), c.m, c.n});
-  std::vector<float> actual = fromType(result.output, spec.linear.outputType);
-  ASSERT_EQ(actual.size(), sums.size());
-  for (int64_t m = 0; m < c.m; ++m)
-    for (int64_t n = 0; n < c.n; ++n) {
-      int32_t sum = sums[m * c.n + n];
-      if (c.zeroPoints)
-        sum -= z[c.perToken ? m : 0] * weightSums[n];
-      float y = float(sum) * weightScales[c.perChannel ? n : 0];
-      y = y * inputScales[c.perToken ? m : 0];
-      if (c.bias)
-        y = y + bias[n];
-      ASSERT_EQ(actual[m * c.n + n], roundTo(y, spec.linear.outputType)) << "at " << m << ", " << n;
-    }
+  layer.expectResult(sums, fromType(result.output, spec.linear.outputType), spec.linear.outputType,
+                     c.zeroPoints, c.bias);
   const emulator::MemoryCounters &shared = result.counters.total.shared;
   EXPECT_EQ(shared.wavefronts, shared.idealWavefronts);
 }
