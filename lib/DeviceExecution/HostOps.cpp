@@ -115,7 +115,7 @@ llvm::Error HostOps::loadGlobal(memref::GlobalOp global) {
 
 llvm::Error HostOps::check(Operation &op) const {
   if (isa<memref::AllocOp, memref::DeallocOp, memref::GetGlobalOp, memref::SubViewOp,
-          memref::ReinterpretCastOp, memref::ExpandShapeOp, memref::CollapseShapeOp, memref::CastOp,
+          memref::ReinterpretCastOp, memref::ReshapeOp, memref::ExpandShapeOp, memref::CollapseShapeOp, memref::CastOp,
           memref::DimOp, memref::LoadOp, memref::StoreOp, gpu::LaunchFuncOp, func::ReturnOp,
           arith::ConstantOp, cf::AssertOp>(op))
     return llvm::Error::success();
@@ -141,6 +141,7 @@ llvm::Error HostOps::execute(Operation &op) {
         reinterpret(cast);
         return llvm::Error::success();
       })
+      .Case([&](memref::ReshapeOp shape) { return reshape(shape); })
       .Case([&](memref::ExpandShapeOp shape) {
         expand(shape);
         return llvm::Error::success();
@@ -224,6 +225,25 @@ void HostOps::reinterpret(memref::ReinterpretCastOp op) {
   result.sizes = numbers(op.getMixedSizes());
   result.strides = numbers(op.getMixedStrides());
   values[op] = std::move(result);
+}
+
+llvm::Error HostOps::reshape(memref::ReshapeOp op) {
+  BufferView result = view(op.getSource());
+  auto stored = download(op.getShape());
+  if (!stored)
+    return stored.takeError();
+  int64_t elements = result.numElements(), wanted = 1;
+  result.sizes.clear();
+  bool isWord = stored->type.getElementType().isInteger(32);
+  for (int64_t d = 0; d != stored->numElements(); ++d) {
+    result.sizes.push_back(isWord ? stored->as<int32_t>()[d] : stored->as<int64_t>()[d]);
+    wanted *= result.sizes.back();
+  }
+  if (wanted != elements)
+    return failure(*op, llvm::Twine(elements) + " elements cannot become " + llvm::Twine(wanted));
+  result.strides = identityStrides(result.sizes);
+  values[op] = std::move(result);
+  return llvm::Error::success();
 }
 
 void HostOps::expand(memref::ExpandShapeOp op) {

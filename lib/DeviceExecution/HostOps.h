@@ -45,6 +45,7 @@ private:
   llvm::Error allocate(mlir::memref::AllocOp op);
   void takeSubview(mlir::memref::SubViewOp op);
   void reinterpret(mlir::memref::ReinterpretCastOp op);
+  llvm::Error reshape(mlir::memref::ReshapeOp op);
   void expand(mlir::memref::ExpandShapeOp op);
   void collapse(mlir::memref::CollapseShapeOp op);
   llvm::Error loadScalar(mlir::memref::LoadOp op);

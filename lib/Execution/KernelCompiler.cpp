@@ -3,6 +3,8 @@
 #include "KernelCompiler.h"
 #include "KernelEmitter.h"
 #include "VectorMath.h"
+#include "ptq/Math/ExpandMath.h"
+#include "ptq/Math/Float16.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -75,6 +77,8 @@ static LogicalResult expandOperations(ModuleOp module) {
   // which is every masked attention score.
   populateMathPolynomialApproximationPatterns(patterns,
                                               [](StringRef name) { return name == "math.exp"; });
+  // Those that the GPU's kernels have.
+  populateTrigonometricPatterns(patterns);
   return applyPatternsGreedily(module, std::move(patterns));
 }
 
@@ -90,24 +94,11 @@ static void addLoweringPasses(PassManager &passes) {
   passes.addPass(createReconcileUnrealizedCastsPass());
 }
 
-/// Arithmetic on 16-bit floats is done in float32, each result rounded, as hardware without such
-/// arithmetic does.
-static void addFloat16Passes(PassManager &passes) {
-  arith::ArithEmulateUnsupportedFloatsOptions arithOptions;
-  arithOptions.sourceTypeStrs = {"bf16", "f16"};
-  arithOptions.targetTypeStr = "f32";
-  passes.addPass(arith::createArithEmulateUnsupportedFloats(arithOptions));
-  math::MathExtendToSupportedTypesOptions mathOptions;
-  mathOptions.extraTypeStrs = {};
-  mathOptions.targetTypeStr = "f32";
-  passes.addNestedPass<func::FuncOp>(math::createMathExtendToSupportedTypes(mathOptions));
-}
-
 static LogicalResult lower(ModuleOp module) {
   PassManager first(module.getContext());
   first.addPass(createCanonicalizerPass());
   first.addPass(createCSEPass());
-  addFloat16Passes(first);
+  addFloat16Emulation(first);
   if (failed(first.run(module)) || failed(expandOperations(module)))
     return failure();
   PassManager second(module.getContext());

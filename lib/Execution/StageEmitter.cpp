@@ -154,23 +154,50 @@ LogicalResult StageEmitter::emitAccumulation(const KernelStage &stage, Values bo
   return failed ? mlir::failure() : success();
 }
 
+/// Whether result `i` is a sum of float32. It is accumulated in float64 and rounded once: the order
+/// of the terms, which is the vectorizer's, hardly ever shows.
+static bool isFloatSum(const KernelStage &stage, unsigned i) {
+  if (!stage.body)
+    return false;
+  Value accumulator = stage.body->getArgument(stage.inputs.size() + i);
+  auto add = stage.body->getTerminator()->getOperand(i).getDefiningOp<arith::AddFOp>();
+  return add && add.getType().isF32() && add->hasOneUse() && accumulator.hasOneUse() &&
+         *accumulator.user_begin() == add;
+}
+
+/// What becomes of a float64 accumulator where the body adds to `narrow`, the same in float32.
+static Value addWide(OpBuilder &builder, Value value, Value narrow, Value wide) {
+  auto add = value.getDefiningOp<arith::AddFOp>();
+  Value term = add.getLhs() == narrow ? add.getRhs() : add.getLhs();
+  Value extended = arith::ExtFOp::create(builder, add.getLoc(), wide.getType(), term);
+  return arith::AddFOp::create(builder, add.getLoc(), wide, extended);
+}
+
 /// One point of all loops: returns the accumulators' next values.
 FailureOr<SmallVector<Value>> StageEmitter::emitPoint(Group group, ValueRange running) {
   Values next;
   for (const KernelStage *stage : group) {
-    Values accumulators(stage->inits.size());
+    Values accumulators(stage->inits.size()), wide(stage->inits.size());
     if (isAccumulated(*stage))
-      for (auto [accumulator, init] : llvm::zip(accumulators, stage->inits))
+      for (auto [i, init] : llvm::enumerate(stage->inits))
         if (init.tensor) {
-          accumulator = running.front();
+          accumulators[i] = running.front();
           running = running.drop_front();
+          if (isFloatSum(*stage, i)) {
+            wide[i] = accumulators[i];
+            accumulators[i] = arith::TruncFOp::create(builder, loc, builder.getF32Type(), wide[i]);
+          }
         }
     auto values = emitBody(*stage, accumulators);
     if (failed(values))
       return mlir::failure();
-    for (auto [value, accumulator, result, init] :
-         llvm::zip(*values, accumulators, stage->results, stage->inits))
+    for (auto [value, accumulator, wideAccumulator, result, init] :
+         llvm::zip(*values, accumulators, wide, stage->results, stage->inits))
       if (accumulator) {
+        if (wideAccumulator) {
+          value = addWide(builder, value, accumulator, wideAccumulator);
+          accumulator = wideAccumulator;
+        }
         relaxReduction(value, accumulator);
         next.push_back(value);
       } else if (result) {
@@ -199,9 +226,13 @@ LogicalResult StageEmitter::emitGroup(Group group) {
     Values carried;
     for (const KernelStage *stage : group)
       if (isAccumulated(*stage))
-        for (const TensorAccess &init : stage->inits)
-          if (init.tensor)
-            carried.push_back(load(init));
+        for (auto [i, init] : llvm::enumerate(stage->inits))
+          if (init.tensor) {
+            Value value = load(init);
+            if (isFloatSum(*stage, i))
+              value = arith::ExtFOp::create(builder, loc, builder.getF64Type(), value);
+            carried.push_back(value);
+          }
     Values totals = emitNest(reductionStart, loops, bounds, carried, [&](ValueRange running) {
       auto next = emitPoint(group, running);
       failed |= mlir::failed(next);
@@ -211,10 +242,13 @@ LogicalResult StageEmitter::emitGroup(Group group) {
     ArrayRef<Value> remaining = totals;
     for (const KernelStage *stage : group)
       if (isAccumulated(*stage))
-        for (auto [result, init] : llvm::zip(stage->results, stage->inits))
+        for (auto [i, result, init] : llvm::enumerate(stage->results, stage->inits))
           if (init.tensor) {
+            Value total = remaining.front();
+            if (result && isFloatSum(*stage, i))
+              total = arith::TruncFOp::create(builder, loc, builder.getF32Type(), total);
             if (result)
-              store(remaining.front(), result, init.map);
+              store(total, result, init.map);
             remaining = remaining.drop_front();
           }
     return Values();

@@ -7,9 +7,11 @@
 // its reductions become loops of a thread. Functions that are left for the host only compute sizes,
 // allocate, take views and launch.
 
-#include "ExpandMath.h"
+#include "LinalgToThreads.h"
 #include "ptq/Kernels/Compile.h"
 #include "ptq/Lower/Passes.h"
+#include "ptq/Math/ExpandMath.h"
+#include "ptq/Math/Float16.h"
 
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/Passes.h"
@@ -44,34 +46,12 @@ using namespace ptq;
 /// Threads of a block: one for each point of a result.
 static constexpr int64_t blockThreads = 128;
 
-/// A parallel loop of one iteration around `op`, which has no parallel iterators of its own.
-static void wrapInLoop(RewriterBase &rewriter, Operation *op) {
-  Location loc = op->getLoc();
-  rewriter.setInsertionPoint(op);
-  Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
-  Value one = arith::ConstantIndexOp::create(rewriter, loc, 1);
-  auto loop = scf::ParallelOp::create(rewriter, loc, zero, one, one);
-  rewriter.moveOpBefore(op, loop.getBody()->getTerminator());
-}
-
-/// The operation with its parallel iterators in front of the others.
-static FailureOr<linalg::GenericOp> parallelFirst(RewriterBase &rewriter, linalg::GenericOp op) {
-  SmallVector<unsigned> order, reductions;
-  for (auto [index, kind] : llvm::enumerate(op.getIteratorTypesArray()))
-    (linalg::isParallelIterator(kind) ? order : reductions).push_back(index);
-  if (order.empty() || llvm::is_sorted(llvm::concat<unsigned>(order, reductions)))
-    return op;
-  llvm::append_range(order, reductions);
-  return linalg::interchangeGenericOp(rewriter, op, order);
-}
-
-/// One loop over all points.
-static void collapse(IRRewriter &rewriter, scf::ParallelOp loop) {
-  std::vector<unsigned> all(loop.getNumLoops());
-  std::iota(all.begin(), all.end(), 0);
-  rewriter.setInsertionPoint(loop);
-  if (all.size() > 1)
-    collapseParallelLoops(rewriter, loop, {all});
+/// Whether fusion computes nothing twice: the producer has no other user, and each of its points is
+/// read at one of the consumer's.
+static bool fusesOnce(OpOperand *operand) {
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  return consumer && operand->get().hasOneUse() &&
+         consumer.getMatchingIndexingMap(operand).isPermutation();
 }
 
 /// Cuts the loop into blocks.
@@ -86,68 +66,22 @@ static LogicalResult mapToBlocks(IRRewriter &rewriter, scf::ParallelOp loop) {
                  succeeded(map(threads, gpu::Processor::ThreadX)));
 }
 
+/// Bounds have to be constants for the mapping, where they can be. A loop of one iteration stays
+/// one: it would run on the host otherwise.
+static LogicalResult foldBounds(ModuleOp module) {
+  MLIRContext *context = module.getContext();
+  RewritePatternSet patterns(context);
+  for (RegisteredOperationName name : context->getRegisteredOperations())
+    if (name.getStringRef() != scf::ParallelOp::getOperationName())
+      name.getCanonicalizationPatterns(patterns, context);
+  return applyPatternsGreedily(module, std::move(patterns));
+}
+
 static SmallVector<scf::ParallelOp> outerLoops(func::FuncOp function) {
   SmallVector<scf::ParallelOp> loops;
   for (Block &block : function.getBody())
     llvm::append_range(loops, block.getOps<scf::ParallelOp>());
   return loops;
-}
-
-/// Operations on buffers become parallel loops of one dimension.
-static LogicalResult loopsFromLinalg(func::FuncOp function) {
-  IRRewriter rewriter(function.getContext());
-  SmallVector<memref::CopyOp> copies;
-  function.walk([&](memref::CopyOp op) { copies.push_back(op); });
-  for (memref::CopyOp op : copies) {
-    rewriter.setInsertionPoint(op);
-    linalg::makeMemRefCopyOp(rewriter, op.getLoc(), op.getSource(), op.getTarget());
-    rewriter.eraseOp(op);
-  }
-  SmallVector<linalg::LinalgOp> ops;
-  function.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
-  for (linalg::LinalgOp op : ops) {
-    rewriter.setInsertionPoint(op);
-    auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
-    if (!generic) {
-      FailureOr<linalg::GenericOp> made = linalg::generalizeNamedOp(rewriter, op);
-      if (failed(made))
-        return emitError(op.getLoc(), "'") << op->getName() << "' has no form as linalg.generic";
-      generic = *made;
-    }
-    if (generic.getNumParallelLoops() == 0) {
-      wrapInLoop(rewriter, generic);
-      rewriter.setInsertionPoint(generic);
-      if (failed(linalg::linalgOpToLoops(rewriter, generic)))
-        return emitError(op.getLoc(), "a linalg operation has no form as loops");
-      rewriter.eraseOp(generic);
-      continue;
-    }
-    FailureOr<linalg::GenericOp> ordered = parallelFirst(rewriter, generic);
-    if (failed(ordered))
-      return failure();
-    rewriter.setInsertionPoint(*ordered);
-    if (failed(linalg::linalgOpToParallelLoops(rewriter, *ordered)))
-      return emitError(op.getLoc(), "a linalg operation has no form as loops");
-    rewriter.eraseOp(*ordered);
-  }
-  for (scf::ParallelOp loop : outerLoops(function))
-    collapse(rewriter, loop);
-  // A thread whose assertion fails ends the launch.
-  SmallVector<cf::AssertOp> assertions;
-  function.walk([&](cf::AssertOp op) {
-    if (op->getParentOfType<scf::ParallelOp>())
-      assertions.push_back(op);
-  });
-  for (cf::AssertOp op : assertions) {
-    rewriter.setInsertionPoint(op);
-    Value yes = arith::ConstantIntOp::create(rewriter, op.getLoc(), 1, 1);
-    Value fails = arith::XOrIOp::create(rewriter, op.getLoc(), op.getArg(), yes);
-    auto branch = scf::IfOp::create(rewriter, op.getLoc(), fails, /*withElseRegion=*/false);
-    rewriter.setInsertionPointToStart(branch.thenBlock());
-    LLVM::Trap::create(rewriter, op.getLoc());
-    rewriter.eraseOp(op);
-  }
-  return success();
 }
 
 /// The text of a kernel without its name: what tells it from others.
@@ -215,12 +149,9 @@ struct PTQModuleToGpuPass : ptq::impl::PTQModuleToGpuBase<PTQModuleToGpuPass> {
     if (failed(lowerToBuffers()))
       return signalPassFailure();
     for (auto function : module.getOps<func::FuncOp>())
-      if (failed(loopsFromLinalg(function)))
+      if (failed(lowerLinalgToThreads(function)))
         return signalPassFailure();
-    // Bounds have to be constants for the mapping, where they can be.
-    OpPassManager folding(ModuleOp::getOperationName());
-    folding.addPass(createCanonicalizerPass());
-    if (failed(runPipeline(folding, module)))
+    if (failed(foldBounds(module)))
       return signalPassFailure();
     IRRewriter rewriter(&getContext());
     for (auto function : module.getOps<func::FuncOp>())
@@ -261,10 +192,16 @@ private:
     tensor::populateDecomposeTensorConcatPatterns(patterns);
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
       return failure();
+    OpPassManager generics(ModuleOp::getOperationName());
+    generics.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
+    generics.addNestedPass<func::FuncOp>(createLinalgGeneralizeNamedOpsPass());
+    if (failed(runPipeline(generics, module)))
+      return failure();
+    RewritePatternSet fusion(&getContext());
+    linalg::populateElementwiseOpsFusionPatterns(fusion, fusesOnce);
+    if (failed(applyPatternsGreedily(module, std::move(fusion))))
+      return failure();
     OpPassManager buffers(ModuleOp::getOperationName());
-    buffers.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
-    buffers.addNestedPass<func::FuncOp>(createLinalgGeneralizeNamedOpsPass());
-    buffers.addPass(createLinalgElementwiseOpFusionPass());
     buffers.addPass(createCSEPass());
     buffers.addPass(bufferization::createEmptyTensorToAllocTensorPass());
     bufferization::OneShotBufferizePassOptions bufferize;
@@ -296,18 +233,11 @@ private:
     pm.addPass(createLowerAffinePass());
     pm.addPass(memref::createExpandStridedMetadataPass());
     pm.addPass(createLowerAffinePass());
-    // Mathematical functions by the processor's own arithmetic: there is no device library.
-    arith::ArithEmulateUnsupportedFloatsOptions floats;
-    floats.sourceTypeStrs = {"bf16", "f16"};
-    floats.targetTypeStr = "f32";
-    pm.addPass(arith::createArithEmulateUnsupportedFloats(floats));
-    math::MathExtendToSupportedTypesOptions mathTypes;
-    mathTypes.extraTypeStrs = {};
-    mathTypes.targetTypeStr = "f32";
-    pm.addPass(math::createMathExtendToSupportedTypes(mathTypes));
+    addFloat16Emulation(pm);
     pm.addPass(createCanonicalizerPass());
     if (failed(runPipeline(pm, kernels)))
       return failure();
+    // Mathematical functions by the processor's own arithmetic: there is no device library.
     RewritePatternSet patterns(&getContext());
     populateExpandMathPatterns(patterns);
     populateMathPolynomialApproximationPatterns(patterns);

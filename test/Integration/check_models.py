@@ -5,7 +5,7 @@
   check_models.py TOOLS_DIR MODELS_DIR [--weights DIR] [NAME…]
 
 For each model: as it was exported, raised, and raised and lowered to linalg again, the output must agree with
-torch's to 1e-5 of its greatest value (float32), 1e-2 (16 bit). Models without a weights file beside them take it from
+torch's to 1e-5 of its greatest value (float32), a unit in the last place (16 bit). Models without a weights file beside them take it from
 DIR/NAME.safetensors.
 """
 import argparse
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-TOLERANCE = {"llama_bf16": 1e-2, "mistral_f16": 1e-2}
+TOLERANCE = {"llama_bf16": 4e-3, "mistral_f16": 1e-3}  # a unit in the last place
 
 
 def run(*command):

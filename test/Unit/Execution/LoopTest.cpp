@@ -94,10 +94,8 @@ TEST(Loops, MathFunctions) {
   checkMath("math.sqrt", std::sqrt, 0, 50);
   checkMath("math.absf", std::fabs, -3, 3);
   checkMath("math.cos", std::cos, -1.5, 1.5);
-  checkMath(
-      "math.rsqrt", [](double x) { return 1 / std::sqrt(x); }, 0.01, 50);
-  checkMath(
-      "arith.negf", [](double x) { return -x; }, -3, 3);
+  checkMath("math.rsqrt", [](double x) { return 1 / std::sqrt(x); }, 0.01, 50);
+  checkMath("arith.negf", [](double x) { return -x; }, -3, 3);
 }
 
 TEST(Loops, Powers) {
@@ -353,9 +351,94 @@ static void checkNarrowFloats(const char *type, Widen widen, Narrow narrow) {
   }
 }
 
+/// √(x·x + y) + x in one body, among which is a function.
+template <typename Widen, typename Narrow>
+static void checkNarrowBody(std::string type, Widen widen, Narrow narrow) {
+  std::string t = "tensor<99x" + type + ">";
+  Program program("#map = affine_map<(d0) -> (d0)>\nfunc.func @main(%x: " + t + ", %y: " + t +
+                  ") -> " + t + " {\n%e = tensor.empty() : " + t +
+                  "\n%z = linalg.generic {indexing_maps = [#map, #map, #map], iterator_types = "
+                  "[\"parallel\"]} ins(%x, %y : " +
+                  t + ", " + t + ") outs(%e : " + t + ") {\n^bb0(%a: " + type + ", %b: " + type +
+                  ", %o: " + type + "):\n%p = arith.mulf %a, %a : " + type +
+                  "\n%s = arith.addf %p, %b : " + type + "\n%r = math.sqrt %s : " + type +
+                  "\n%q = arith.addf %r, %a : " + type + "\nlinalg.yield %q : " + type + "\n} -> " +
+                  t + "\nreturn %z : " + t + "\n}");
+  auto x = randomFloats(99, 1), y = randomFloats(99, 2);
+  std::vector<uint16_t> bits[2];
+  for (int i = 0; i != 99; ++i) {
+    bits[0].push_back(narrow(x[i]));
+    bits[1].push_back(narrow(std::abs(y[i])));
+  }
+  auto z = program.run({program.tensor(t, bits[0]), program.tensor(t, bits[1])});
+  ASSERT_EQ(z.size(), 1u);
+  for (int i = 0; i != 99; ++i) {
+    auto rounded = [&](float value) { return widen(narrow(value)); };
+    float a = widen(bits[0][i]), sum = rounded(rounded(a * a) + widen(bits[1][i]));
+    EXPECT_EQ(z[0].as<uint16_t>()[i], narrow(rounded(std::sqrt(sum)) + a)) << i;
+  }
+}
+
 TEST(Loops, NarrowFloatsRoundAfterEachOperation) {
   checkNarrowFloats("f16", checkpoint::halfToFloat, checkpoint::floatToHalf);
   checkNarrowFloats("bf16", checkpoint::bfloat16ToFloat, checkpoint::floatToBFloat16);
+  checkNarrowBody("f16", checkpoint::halfToFloat, checkpoint::floatToHalf);
+  checkNarrowBody("bf16", checkpoint::bfloat16ToFloat, checkpoint::floatToBFloat16);
+}
+
+/// Terms that cancel: in float32 only their order decides what is left.
+TEST(Loops, SumsOfFloatsAreAccumulatedInDouble) {
+  Program program(R"(
+    #point = affine_map<(d0) -> (d0)>
+    #all = affine_map<(d0) -> ()>
+    func.func @main(%x: tensor<99xf32>) -> tensor<f32> {
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<f32>
+      %f = linalg.fill ins(%zero : f32) outs(%e : tensor<f32>) -> tensor<f32>
+      %s = linalg.generic {indexing_maps = [#point, #all], iterator_types = ["reduction"]}
+             ins(%x : tensor<99xf32>) outs(%f : tensor<f32>) {
+      ^bb0(%a: f32, %o: f32):
+        %n = arith.addf %a, %o : f32
+        linalg.yield %n : f32
+      } -> tensor<f32>
+      return %s : tensor<f32>
+    })");
+  std::vector<float> x = randomFloats(99, 1);
+  x[3] = 1e8f, x[50] = -1e8f;
+  double sum = std::accumulate(x.begin(), x.end(), 0.0);
+  auto s = program.run({program.tensor("tensor<99xf32>", x)});
+  ASSERT_EQ(s.size(), 1u);
+  EXPECT_EQ(s[0].as<float>()[0], float(sum));
+}
+
+/// The same arithmetic as on a GPU; large angles too.
+TEST(Loops, SinAndCosAreWithinAnUlp) {
+  Program program(R"(
+    func.func @main(%x: tensor<2000xf32>) -> (tensor<2000xf32>, tensor<2000xf32>) {
+      %s = math.sin %x : tensor<2000xf32>
+      %c = math.cos %x : tensor<2000xf32>
+      return %s, %c : tensor<2000xf32>, tensor<2000xf32>
+    })");
+  std::vector<float> x = randomFloats(2000, 1);
+  for (auto [i, value] : llvm::enumerate(x))
+    value = std::ldexp(value, int(i % 41) - 3);
+  x[0] = 0, x[1] = INFINITY, x[2] = NAN, x[3] = 3e38f;
+  auto y = program.run({program.tensor("tensor<2000xf32>", x)});
+  ASSERT_EQ(y.size(), 2u);
+  auto check = [&](int i, float value, double exact) {
+    float nearest = exact;
+    double ulp = std::abs(double(std::nextafter(nearest, INFINITY)) - nearest);
+    EXPECT_LE(std::abs(value - exact), ulp) << x[i];
+  };
+  for (int i = 4; i != 2000; ++i) {
+    check(i, y[0].as<float>()[i], std::sin(double(x[i])));
+    check(i, y[1].as<float>()[i], std::cos(double(x[i])));
+  }
+  EXPECT_EQ(y[0].as<float>()[0], 0);
+  EXPECT_EQ(y[1].as<float>()[0], 1);
+  for (int i : {1, 2})
+    EXPECT_TRUE(std::isnan(y[0].as<float>()[i])) << x[i];
+  EXPECT_LE(std::abs(y[0].as<float>()[3]), 1);
 }
 
 TEST(Loops, TruncationRoundsHalfToEven) {

@@ -3,17 +3,17 @@
 // Mathematical functions as arithmetic, where upstream's expansions are too coarse for a model's
 // values or wrong for some.
 //
-// sin, cos: x = k·π/2 + r with |r| ≤ π/4, π/2 in three parts whose products with k are exact enough
-// under fma while |x| < 10⁵ (W. J. Cody, W. Waite, Software Manual for the Elementary Functions,
-// 1980); then the minimax polynomials of S. Moshier's Cephes for single precision. k mod 4 chooses
-// the polynomial and the sign.
+// sin, cos: x = k·π/2 + r with |r| ≤ π/4 in float64, π/2 in two parts (W. J. Cody, W. Waite,
+// Software Manual for the Elementary Functions, 1980); then the minimax polynomials of S. Moshier's
+// Cephes for single precision, in float64 as well: what is left is the polynomials' own error, and
+// one rounding. k mod 4 chooses the polynomial and the sign.
 //
 // What is an instruction or two becomes LLVM's intrinsic: upstream's lowering of gpu.module would
 // call the device library, which not every machine has.
 //
 // x to a constant integral power: by squaring. (An expansion by logarithms has no negative x.)
 
-#include "ExpandMath.h"
+#include "ptq/Math/ExpandMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -56,9 +56,11 @@ template <class Op, int64_t quarters> struct ExpandTrigonometric : OpRewritePatt
     if (!op.getType().isF32())
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Type f64 = b.getF64Type();
     auto constant = [&](double value) -> Value {
-      return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
+      return arith::ConstantOp::create(b, b.getF64FloatAttr(value));
     };
+    auto mul = [&](Value x, Value y) -> Value { return arith::MulFOp::create(b, x, y); };
     auto fma = [&](Value x, Value y, Value z) -> Value { return math::FmaOp::create(b, x, y, z); };
     auto horner = [&](Value x, ArrayRef<double> coefficients) {
       Value sum = constant(coefficients.front());
@@ -66,33 +68,37 @@ template <class Op, int64_t quarters> struct ExpandTrigonometric : OpRewritePatt
         sum = fma(sum, x, constant(coefficient));
       return sum;
     };
-    Value x = op.getOperand();
-    Value turns = arith::MulFOp::create(b, x, constant(0.636619772367581343)); // 2/π
-    Value k = math::RoundEvenOp::create(b, turns);
+    Value x = arith::ExtFOp::create(b, f64, op.getOperand());
+    Value k = math::RoundEvenOp::create(b, mul(x, constant(0x1.45f306dc9c883p-1))); // 2/π
     Value minusK = arith::NegFOp::create(b, k);
     Value r = x;
-    for (double part : {0x1.921fb6p+0, -0x1.777a5cp-25, -0x1.ee59dap-50}) // π/2
+    for (double part : {0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54}) // π/2
       r = fma(minusK, constant(part), r);
-    Value square = arith::MulFOp::create(b, r, r);
+    // Of huge numbers, whose k is not exact, nothing is left but the range.
+    r = arith::MinimumFOp::create(b, arith::MaximumFOp::create(b, r, constant(-1)), constant(1));
+    Value square = mul(r, r);
     Value sine = horner(square, {-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1});
-    sine = fma(arith::MulFOp::create(b, sine, square), r, r);
+    sine = fma(mul(sine, square), r, r);
     Value cosine =
         horner(square, {2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2, -0.5});
     cosine = fma(cosine, square, constant(1));
 
-    Type integer = b.getI32Type();
-    auto number = [&](int64_t value) -> Value {
-      return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
+    // The quadrant, k mod 4, in floats: exact for all of them.
+    Value turned = arith::AddFOp::create(b, k, constant(quarters));
+    auto mod = [&](Value value, double n) -> Value {
+      Value times = math::FloorOp::create(b, mul(value, constant(1 / n)));
+      return fma(times, constant(-n), value);
     };
-    Value quadrant = arith::FPToSIOp::create(b, integer, k);
-    quadrant = arith::AddIOp::create(b, quadrant, number(quarters));
-    auto bit = [&](int64_t which) -> Value {
-      Value masked = arith::AndIOp::create(b, quadrant, number(which));
-      return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, masked, number(0));
+    auto compare = [&](Value value, arith::CmpFPredicate than, double bound) -> Value {
+      return arith::CmpFOp::create(b, than, value, constant(bound));
     };
-    Value chosen = arith::SelectOp::create(b, bit(1), cosine, sine);
+    Value quadrant = mod(turned, 4);
+    Value isOdd = compare(mod(quadrant, 2), arith::CmpFPredicate::OEQ, 1);
+    Value isNegative = compare(quadrant, arith::CmpFPredicate::OGE, 2);
+    Value chosen = arith::SelectOp::create(b, isOdd, cosine, sine);
     Value negated = arith::NegFOp::create(b, chosen);
-    rewriter.replaceOp(op, arith::SelectOp::create(b, bit(2), negated, chosen).getResult());
+    Value signedValue = arith::SelectOp::create(b, isNegative, negated, chosen);
+    rewriter.replaceOp(op, arith::TruncFOp::create(b, op.getType(), signedValue).getResult());
     return success();
   }
 };
@@ -112,9 +118,14 @@ template <class Op> struct CallIntrinsic : OpRewritePattern<Op> {
 };
 } // namespace
 
+void ptq::populateTrigonometricPatterns(RewritePatternSet &patterns) {
+  patterns.add<ExpandTrigonometric<math::SinOp, 0>, ExpandTrigonometric<math::CosOp, 1>>(
+      patterns.getContext(), /*benefit=*/10);
+}
+
 void ptq::populateExpandMathPatterns(RewritePatternSet &patterns) {
-  patterns.add<ExpandConstantPower, ExpandTrigonometric<math::SinOp, 0>,
-               ExpandTrigonometric<math::CosOp, 1>>(patterns.getContext(), /*benefit=*/10);
+  populateTrigonometricPatterns(patterns);
+  patterns.add<ExpandConstantPower>(patterns.getContext(), /*benefit=*/10);
   MLIRContext *context = patterns.getContext();
   patterns.add<CallIntrinsic<math::AbsFOp>>(context, "fabs");
   patterns.add<CallIntrinsic<math::CeilOp>>(context, "ceil");
