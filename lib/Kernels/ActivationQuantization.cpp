@@ -53,7 +53,7 @@ int64_t ptq::kernels::sharedBytes(const ActivationQuantizationSpec &spec) {
 
 namespace {
 
-/// Float32 operations as instructions.
+/// Float operations as instructions.
 struct FloatBuilder {
   KernelBuilder &k;
 
@@ -114,7 +114,7 @@ private:
   Value vectorIndex(int64_t i) { return k.add(thread, i * division.threadsPerRow); }
   Columns load(Value pointer, Type type, Value vector);
   void readRow();
-  Value sum(llvm::function_ref<Value(Value, Value)> accumulate);
+  Value sum(llvm::function_ref<Value(Value)> term);
   void normalize();
   void scaleChannels();
   RowParameters computeParameters();
@@ -170,32 +170,45 @@ void RowQuantizer::readRow() {
   }
 }
 
-Value RowQuantizer::sum(llvm::function_ref<Value(Value, Value)> accumulate) {
-  int64_t width = division.columnsPerVector;
-  Columns sums(width, k.f32(0));
+/// Σ term(v), in float64.
+Value RowQuantizer::sum(llvm::function_ref<Value(Value)> term) {
+  Value total = k.f64(0);
   for (auto [i, columns] : llvm::enumerate(values)) {
     Value inside = isWhole(i) ? Value() : k.less(vectorIndex(i), vectors());
-    for (auto [total, value] : llvm::zip_equal(sums, columns)) {
-      Value next = accumulate(total, value);
+    for (Value value : columns) {
+      Value next = f.add(total, k.toFloat(term(value), k.getF64Type()));
       total = inside ? k.select(inside, next, total) : next;
     }
   }
-  for (int64_t distance = width / 2; distance; distance /= 2)
-    for (int64_t j = 0; j < distance; ++j)
-      sums[j] = f.add(sums[j], sums[j + distance]);
-  return reduction.reduce(sums[0], [&](Value a, Value b) { return f.add(a, b); });
+  return reduction.reduce(total, [&](Value a, Value b) { return f.add(a, b); });
 }
 
 void RowQuantizer::normalize() {
-  Value count = k.f32(spec.k);
+  Type f32 = k.getF32Type(), f64 = k.getF64Type();
+  Value count = k.f32(spec.k), variance;
   if (spec.norm == Norm::Layer) {
-    Value mean = f.div(sum([&](Value total, Value v) { return f.add(total, v); }), count);
+    Value total = sum([](Value v) { return v; });
+    if (spec.wideVariance) {
+      Value mean = f.div(total, k.f64(spec.k));
+      Value squares = sum([&](Value v) -> Value {
+        Value centred = f.sub(k.toFloat(v, f64), mean);
+        return f.mul(centred, centred);
+      });
+      variance = k.toFloat(f.div(squares, k.f64(spec.k)), f32);
+    }
+    Value mean = f.div(k.toFloat(total, f32), count);
     for (Columns &columns : values)
       for (Value &value : columns)
         value = f.sub(value, mean);
   }
-  Value square = f.div(sum([&](Value total, Value v) { return f.fma(v, v, total); }), count);
-  Value factor = f.div(k.f32(1), f.sqrt(f.add(square, k.f32(spec.epsilon))));
+  if (!variance) {
+    Value squares = sum([&](Value v) { return f.mul(v, v); });
+    variance = f.div(k.toFloat(squares, f32), count);
+  }
+  Value factor = f.div(k.f32(1), f.sqrt(f.add(variance, k.f32(spec.epsilon))));
+  auto rounded = [&](Value value, Type type) {
+    return type ? k.toFloat(k.toFloat(value, type), f32) : value;
+  };
   for (auto [number, columns] : llvm::zip_equal(numbers, values)) {
     Columns gamma, beta;
     if (spec.gammaType)
@@ -203,11 +216,12 @@ void RowQuantizer::normalize() {
     if (spec.betaType)
       beta = load(arguments.beta, spec.betaType, number);
     for (auto [j, value] : llvm::enumerate(columns)) {
-      value = f.mul(value, factor);
+      value = rounded(f.mul(value, factor), spec.normalizedType);
       if (!gamma.empty())
         value = f.mul(value, gamma[j]);
       if (!beta.empty())
         value = f.add(value, beta[j]);
+      value = rounded(value, spec.resultType);
     }
   }
 }

@@ -116,6 +116,10 @@ Value KernelBuilder::f32(float value) {
   return arith::ConstantOp::create(*this, getF32FloatAttr(value));
 }
 
+Value KernelBuilder::f64(double value) {
+  return arith::ConstantOp::create(*this, getF64FloatAttr(value));
+}
+
 Value KernelBuilder::toFloat(Value value, Type type) {
   if (value.getType() == type)
     return value;

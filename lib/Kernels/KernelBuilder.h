@@ -64,6 +64,7 @@ public:
 
   // Floats.
   Value f32(float value);
+  Value f64(double value);
   /// float to float, rounding half to even; integer (signed) to float.
   Value toFloat(Value value, Type type);
 

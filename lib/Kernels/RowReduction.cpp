@@ -7,12 +7,24 @@
 using namespace mlir;
 using namespace ptq::kernels;
 
-Value RowReduction::reduceWarp(Value value, int64_t lanes, Combine combine) {
-  for (int64_t mask = lanes / 2; mask; mask /= 2) {
+/// The value of the lane whose number differs in `mask`.
+static Value exchanged(KernelBuilder &k, Value value, int64_t mask) {
+  if (value.getType().isF32()) {
     Value word = LLVM::BitcastOp::create(k, k.getI32Type(), value);
-    Value other = LLVM::BitcastOp::create(k, k.getF32Type(), k.exchange(word, mask));
-    value = combine(value, other);
+    return LLVM::BitcastOp::create(k, k.getF32Type(), k.exchange(word, mask));
   }
+  auto pair = VectorType::get(2, k.getI32Type());
+  Value words = LLVM::BitcastOp::create(k, pair, value);
+  for (int64_t i : {0, 1}) {
+    Value word = LLVM::ExtractElementOp::create(k, words, k.i32(i));
+    words = LLVM::InsertElementOp::create(k, words, k.exchange(word, mask), k.i32(i));
+  }
+  return LLVM::BitcastOp::create(k, value.getType(), words);
+}
+
+Value RowReduction::reduceWarp(Value value, int64_t lanes, Combine combine) {
+  for (int64_t mask = lanes / 2; mask; mask /= 2)
+    value = combine(value, exchanged(k, value, mask));
   return value;
 }
 
@@ -20,17 +32,21 @@ Value RowReduction::reduce(Value value, Combine combine) {
   value = reduceWarp(value, 32, combine);
   if (warps == 1)
     return value;
-  Value words = k.offset(shared, used);
-  used += warps * 4;
+  Type type = value.getType();
+  int64_t bytes = type.getIntOrFloatBitWidth() / 8;
+  Value slots = k.offset(shared, used);
+  used += warps * slotBytes;
   Value lane = k.rem(thread, 32);
   k.ifThen(k.equal(lane, 0),
-           [&] { k.store(value, k.offset(words, k.mul(k.div(thread, 32), 4)), 4); });
+           [&] { k.store(value, k.offset(slots, k.mul(k.div(thread, 32), bytes)), bytes); });
   k.barrier();
   int64_t lanes = llvm::PowerOf2Ceil(warps);
   Value from = k.rem(lane, lanes);
   Value joined =
-      k.load(k.getF32Type(), k.offset(words, k.mul(k.minimum(from, k.i32(warps - 1)), 4)), 4);
-  if (lanes != warps)
-    joined = k.select(k.less(from, warps), joined, k.f32(0));
+      k.load(type, k.offset(slots, k.mul(k.minimum(from, k.i32(warps - 1)), bytes)), bytes);
+  if (lanes != warps) {
+    Value neutral = arith::ConstantOp::create(k, k.getZeroAttr(type));
+    joined = k.select(k.less(from, warps), joined, neutral);
+  }
   return reduceWarp(joined, lanes, combine);
 }

@@ -9,9 +9,9 @@
 
 namespace ptq::kernels {
 
-/// Combines float32s with a commutative operation. Lanes first, in butterflies of 16, 8, 4, 2, 1;
-/// then the warps' results through shared memory (a word of each warp and reduction, every
-/// reduction its own), in the same butterflies filled up with zeros. Every thread has the result.
+/// Combines float32s or float64s with a commutative operation. Lanes first, in butterflies of 16,
+/// 8, 4, 2, 1; then the warps' results through shared memory (every reduction its own), in the same
+/// butterflies filled up with zeros. Every thread has the result.
 class RowReduction {
 public:
   using Combine = llvm::function_ref<Value(Value, Value)>;
@@ -25,10 +25,12 @@ public:
 
   /// Shared memory of `reductions` of them, in bytes.
   static int64_t sharedBytes(int64_t threadsPerRow, int64_t reductions) {
-    return threadsPerRow > 32 ? reductions * threadsPerRow / 32 * 4 : 0;
+    return threadsPerRow > 32 ? reductions * threadsPerRow / 32 * slotBytes : 0;
   }
 
 private:
+  static constexpr int64_t slotBytes = 8;
+
   Value reduceWarp(Value value, int64_t lanes, Combine combine);
 
   KernelBuilder &k;

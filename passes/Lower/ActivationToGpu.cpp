@@ -2,9 +2,11 @@
 //
 // ptq.dynamic_quantize and ptq.quantize → the kernel that quantizes activations. A row is a token:
 // the last dimension, whose size must be static; there may be any number of rows.
-// ptq.scale_channels before them is in their channel scales already.
+// ptq.scale_channels before them is in their channel scales already; a norm before them that nobody
+// else reads is computed by the same kernel.
 
 #include "GpuKernels.h"
+#include "NormMatcher.h"
 #include "ptq/Kernels/ActivationQuantization.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -49,8 +51,39 @@ static llvm::Expected<Spec> describe(Value x, Value codes, Value scales, Value z
   return spec;
 }
 
-static SmallVector<Value> launch(Operation *op, Value x, ValueRange operands, const Spec &spec,
-                                 ArrayRef<RankedTensorType> resultTypes, GpuKernels &kernels) {
+/// What the kernel reads and computes in place of `x`, a norm's result: nothing if it is none, or
+/// of types that kernels have not.
+static std::optional<Norm> fuseNorm(Value x, Spec &spec) {
+  std::optional<Norm> norm = matchNorm(x);
+  if (!norm)
+    return std::nullopt;
+  Spec fused = spec;
+  fused.norm = norm->isCentered ? Spec::Norm::Layer : Spec::Norm::RMS;
+  fused.epsilon = norm->epsilon;
+  fused.inputType = elementType(norm->x);
+  fused.gammaType = elementType(norm->gamma);
+  fused.betaType = elementType(norm->beta);
+  fused.normalizedType = norm->normalizedType;
+  fused.resultType = norm->resultType;
+  fused.wideVariance = norm->hasWideVariance;
+  for (Type type : {fused.inputType, fused.gammaType, fused.betaType})
+    if (type && kernelTypeName(type).empty())
+      return std::nullopt;
+  if (!divideRows(fused))
+    return std::nullopt;
+  spec = fused;
+  return norm;
+}
+
+static SmallVector<Value> launch(Operation *op, Value x, Value channelScales, ValueRange parameters,
+                                 Spec spec, ArrayRef<RankedTensorType> resultTypes,
+                                 GpuKernels &kernels) {
+  std::optional<Norm> norm = fuseNorm(x, spec);
+  SmallVector<Value> operands{norm ? norm->x : x};
+  for (Value operand : {channelScales, norm ? norm->gamma : Value(), norm ? norm->beta : Value()})
+    if (operand)
+      operands.push_back(operand);
+  llvm::append_range(operands, parameters);
   std::string name = llvm::formatv(
       "{0}_k{1}_b{2}_{3}_s{4}", spec.dynamic ? "dynamic_quantize" : "quantize", spec.k, spec.bits,
       kernelTypeName(spec.inputType), kernelTypeName(spec.scaleType));
@@ -60,6 +93,16 @@ static SmallVector<Value> launch(Operation *op, Value x, ValueRange operands, co
     name += "_zi" + std::to_string(spec.zeroPointType.getIntOrFloatBitWidth());
   if (spec.channelScaleType)
     name += ("_channel_" + kernelTypeName(spec.channelScaleType)).str();
+  if (norm) {
+    name += norm->isCentered ? "_layernorm" : "_rmsnorm";
+    for (auto [prefix, type] : {std::pair("x", spec.inputType), std::pair("g", spec.gammaType),
+                                std::pair("b", spec.betaType), std::pair("n", spec.normalizedType),
+                                std::pair("y", spec.resultType)})
+      if (type)
+        name += ("_" + Twine(prefix) + kernelTypeName(type)).str();
+    name += spec.wideVariance ? "_f64" : "";
+    name += "_e" + llvm::utohexstr(llvm::bit_cast<uint32_t>(spec.epsilon), /*LowerCase=*/true);
+  }
   kernels.require(name,
                   [&](gpu::GPUModuleOp module) { emitActivationQuantization(module, name, spec); });
 
@@ -87,7 +130,7 @@ llvm::Error ptq::lowerToGpu(DynamicQuantizeOp op, GpuKernels &kernels) {
   SmallVector<RankedTensorType> types;
   for (Value result : op->getResults())
     types.push_back(cast<RankedTensorType>(result.getType()));
-  op->replaceAllUsesWith(launch(op, op.getX(), op->getOperands(), *spec, types, kernels));
+  op->replaceAllUsesWith(launch(op, op.getX(), op.getChannelScales(), {}, *spec, types, kernels));
   op.erase();
   return llvm::Error::success();
 }
@@ -101,11 +144,11 @@ llvm::Error ptq::lowerToGpu(QuantizeOp op, GpuKernels &kernels) {
   if (!spec)
     return spec.takeError();
   spec->dynamic = false;
-  SmallVector<Value> operands{op.getX()};
-  for (Value operand : {op.getChannelScales(), op.getScales(), op.getZeroPoints()})
-    if (operand)
-      operands.push_back(operand);
-  op->replaceAllUsesWith(launch(op, op.getX(), operands, *spec, {op.getQ().getType()}, kernels));
+  SmallVector<Value> parameters{op.getScales()};
+  if (op.getZeroPoints())
+    parameters.push_back(op.getZeroPoints());
+  op->replaceAllUsesWith(launch(op, op.getX(), op.getChannelScales(), parameters, *spec,
+                                {op.getQ().getType()}, kernels));
   op.erase();
   return llvm::Error::success();
 }

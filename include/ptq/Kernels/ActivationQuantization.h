@@ -16,14 +16,11 @@ namespace ptq::kernels {
 ///   v[m, k] = y[m, k]·c[k],
 ///   y = x, or (x·r)·γ with r = 1/√(Σ x²/k + ε) (RMSNorm),
 ///       or ((x − μ)·r)·γ + β with μ = Σ x/k and r = 1/√(Σ (x − μ)²/k + ε) (LayerNorm),
-/// each operation rounded to float32 on its own but for the sums' squares. s and z are operands, of
-/// a row or of all (static), or those of the row's own values (dynamic; ptq.dynamic_quantize has
-/// the formulas): without a norm the results are those of lib/Numerics bit for bit.
+/// each operation rounded to float32 on its own. s and z are operands, of a row or of all (static),
+/// or those of the row's own values (dynamic; ptq.dynamic_quantize has the formulas).
 ///
-/// A sum over a row is taken in this order, w = columnsPerVector, T = threadsPerRow: thread t takes
-/// the columns (i·T + t)·w + j. For each j it adds over i in turn, with fma where squares are
-/// added; its sums of j and j + w/2 are added, of j and j + w/4, …; the lanes' of a warp
-/// (butterflies: those that differ by 16, 8, 4, 2, 1), then, over the same butterflies, the warps'.
+/// Sums are taken in float64 and rounded once, so that their order hardly ever shows: the results
+/// are those of lib/Numerics, after a norm as the CPU's executor computes it, bit for bit.
 struct ActivationQuantizationSpec {
   enum class Norm { None, RMS, Layer };
 
@@ -40,6 +37,12 @@ struct ActivationQuantizationSpec {
   float epsilon = 0;    ///< ε
   mlir::Type gammaType; ///< of γ [k]; null: ones
   mlir::Type betaType;  ///< of β [k]; null: zeros. LayerNorm's only.
+  /// f16 or bf16: what x·r is rounded to before γ, and y; null: float32 it stays. So do models in
+  /// 16 bits whose norms compute in float32.
+  mlir::Type normalizedType, resultType;
+  /// LayerNorm's: Σ (x − μ)²/k is computed in float64, with a μ that is not rounded either, and
+  /// rounded once. So does torch.
+  bool wideVariance = false;
 };
 
 /// How rows are divided among threads.
