@@ -60,18 +60,26 @@ double stageBytes(const GemmProblem &p, const GemmTile &t) {
 
 /// Counts of one warp for one k-tile.
 struct WarpCounts {
-  double mma, alu, half, loads, copies, raggedCopies;
+  double mma;             ///< products of m16×n8×32 bytes
+  double multiplications; ///< instructions that make them
+  double alu, half, loads, copies, raggedCopies;
   double instructions() const {
-    return mma + alu + half + loads + copies * instructionsPerCopy +
+    return multiplications + alu + half + loads + copies * instructionsPerCopy +
            raggedCopies * morePerRaggedCopy + instructionsPerTile;
   }
 };
+
+double cyclesOf(const Chip &chip, const GemmProblem &p, const GemmTile &t) {
+  return t.wgmma ? chip.cyclesPeak : weightOnly(p) ? chip.cyclesMmaF16 : chip.cyclesMmaS8;
+}
 
 WarpCounts countWarp(const GemmProblem &p, const GemmTile &t) {
   double steps = double(t.blockK) / p.mmaK() / t.warpsK;
   double blocksM = t.warpM() / 16.0, blocksN = t.warpN() / 8.0;
   WarpCounts c{};
   c.mma = steps * blocksM * blocksN;
+  // wgmma: and the addresses of two descriptors.
+  c.multiplications = t.wgmma ? steps * 5 : c.mma;
   c.copies = stageBytes(p, t) / 16 / t.threads();
   if (packed(p)) {
     c.loads = steps * (blocksM + blocksN / (p.kind == Kind::Int4Linear ? 2 : 4));
@@ -84,7 +92,7 @@ WarpCounts countWarp(const GemmProblem &p, const GemmTile &t) {
     return c;
   }
   if (!weightOnly(p)) {
-    c.loads = steps * (blocksM + blocksN / 2);
+    c.loads = t.wgmma ? 0 : steps * (blocksM + blocksN / 2);
     if (p.n % t.blockN)
       c.raggedCopies = double(t.blockN) * t.blockK / 16 / t.threads();
     return c;
@@ -129,6 +137,8 @@ llvm::StringRef Bound::limit() const {
 
 int64_t ptq::kernels::estimateRegisters(const GemmProblem &p, const GemmTile &t) {
   int64_t sums = t.warpM() * t.warpN() / 32, left = t.warpM() / 16 * 4;
+  if (t.wgmma)
+    return sums + otherRegisters;
   int64_t right = weightOnly(p) ? t.warpN() / 64 * p.weightBits : t.warpN() / 8 * 2;
   int64_t parameters = packed(p) && p.groupSize ? t.warpN() / 8 * 2 : 0;
   if (p.kind == Kind::PackedIntegerLinear)
@@ -171,14 +181,15 @@ std::optional<Bound> ptq::kernels::bound(const Chip &chip, const GemmProblem &p,
   double warpTiles = double(b.waves) * t.warps() * tiles;
   double subCores =
       std::min<double>(Chip::subCores, double(std::min(b.waves, b.residentBlocks)) * t.warps());
-  double cyclesPerMma = weightOnly(p) ? chip.cyclesMmaF16 : chip.cyclesMmaS8;
+  double cyclesPerMma = cyclesOf(chip, p, t);
   b.mma = warpTiles * warp.mma * cyclesPerMma / subCores;
   b.issue = warpTiles * warp.instructions() / (subCores * Chip::issuePerCycle);
   b.alu = warpTiles * (warp.alu + warp.copies * 3 + 6) * cyclesPerAluInstruction / subCores;
 
   double tileBytes = stageBytes(p, t), traffic = double(b.waves) * tiles * tileBytes;
   double leftRead = double(t.blockM) * t.blockK * p.inputBytes() * t.warpsN;
-  double rightRead = double(t.blockN) * t.blockK * p.weightBits / 8 * t.warpsM;
+  double rightRead = double(t.blockN) * t.blockK * p.weightBits / 8;
+  rightRead *= t.wgmma ? t.warpsM / 4.0 : t.warpsM;
   b.shared =
       (traffic + double(b.waves) * tiles * (leftRead + rightRead)) / Chip::sharedBytesPerCycle;
   // Each block writes its sums, one of each tile reads those of all, or of all others.
@@ -207,13 +218,13 @@ std::optional<Bound> ptq::kernels::bound(const Chip &chip, const GemmProblem &p,
 }
 
 double ptq::kernels::rooflineCycles(const Chip &chip, const GemmProblem &p) {
-  double cyclesPerMma = weightOnly(p) ? chip.cyclesMmaF16 : chip.cyclesMmaS8;
   double products = double(p.batch) * p.m * p.n * p.k / (16.0 * 8 * p.mmaK());
-  double compute = products * cyclesPerMma / (Chip::subCores * chip.multiprocessors);
+  double compute = products * chip.cyclesPeak / (Chip::subCores * chip.multiprocessors);
   return std::max(compute, p.leastBytes() / (chip.dramGBs / chip.gigahertz));
 }
 
-llvm::ArrayRef<GemmTile> ptq::kernels::tiles(Kind kind) {
+/// Those by mma.sync.
+static llvm::ArrayRef<GemmTile> tilesByMma(Kind kind) {
   // blockM, blockN, blockK, warpsM, warpsN, stages, warpsK
   // 80 and 112 columns: what fills the multiprocessors evenly where 128 and 256 do not.
   static constexpr GemmTile integer[] = {
@@ -247,6 +258,17 @@ llvm::ArrayRef<GemmTile> ptq::kernels::tiles(Kind kind) {
   return {};
 }
 
+llvm::SmallVector<GemmTile> ptq::kernels::tiles(const Chip &chip, const GemmProblem &p) {
+  static constexpr GemmTile byWgmma[] = {
+      {128, 256, 128, 8, 1, 4, 1, 1, true}, {128, 128, 128, 8, 1, 5, 1, 1, true},
+      {128, 80, 128, 8, 1, 6, 1, 1, true},  {64, 256, 128, 4, 1, 4, 1, 1, true},
+      {64, 128, 128, 4, 1, 4, 1, 1, true},  {64, 64, 128, 4, 1, 4, 1, 1, true}};
+  llvm::SmallVector<GemmTile> all(tilesByMma(p.kind));
+  if (chip.hasWgmma && p.kind == Kind::IntegerLinear && p.batch == 1 && !p.tail)
+    llvm::append_range(all, byWgmma);
+  return all;
+}
+
 int64_t ptq::kernels::maxSplits(const GemmProblem &p, const GemmTile &tile) {
   constexpr int64_t most = 16;
   if (packed(p) || p.batch > 1)
@@ -262,7 +284,7 @@ double TileChoice::cost() const {
 llvm::SmallVector<TileChoice> ptq::kernels::fittingTiles(const Chip &chip,
                                                          const GemmProblem &problem) {
   llvm::SmallVector<TileChoice> fitting;
-  for (GemmTile tile : tiles(problem.kind)) {
+  for (GemmTile tile : tiles(chip, problem)) {
     std::optional<TileChoice> best;
     for (int64_t splits = 1, most = maxSplits(problem, tile); splits <= most; ++splits) {
       tile.splits = splits;

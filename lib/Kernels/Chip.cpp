@@ -9,17 +9,17 @@
 using namespace ptq::kernels;
 
 // sm_90a: mma.sync reaches three quarters of the tensor cores' peak; only wgmma has all of it.
-static constexpr double hopperMmaCycles = 4 / 0.75;
+static constexpr double hopperPeak = 4, hopperMmaCycles = hopperPeak / 0.75;
 
 static constexpr Chip table[] = {
-    {"sm_80", "+ptx80", "A100-40 SXM", 108, 1.41, 1555, 5120, 163 << 10, 164 << 10, 2048, 8, 8,
+    {"sm_80", "+ptx80", "A100-40 SXM", 108, 1.41, 1555, 5120, 163 << 10, 164 << 10, 2048, 8, 8, 8,
      true, false},
-    {"sm_86", "+ptx80", "A10", 72, 1.695, 600, 2048, 99 << 10, 100 << 10, 1536, 16, 16, true,
+    {"sm_86", "+ptx80", "A10", 72, 1.695, 600, 2048, 99 << 10, 100 << 10, 1536, 16, 16, 16, true,
      false},
-    {"sm_89", "+ptx80", "L40S", 142, 2.52, 864, 4096, 99 << 10, 100 << 10, 1536, 16, 16, true,
+    {"sm_89", "+ptx80", "L40S", 142, 2.52, 864, 4096, 99 << 10, 100 << 10, 1536, 16, 16, 16, true,
      false},
     {"sm_90a", "+ptx80", "H100 SXM", 132, 1.83, 3352, 5120, 227 << 10, 228 << 10, 2048,
-     hopperMmaCycles, hopperMmaCycles, false, true},
+     hopperMmaCycles, hopperMmaCycles, hopperPeak, false, true},
 };
 
 llvm::ArrayRef<Chip> ptq::kernels::chips() { return table; }

@@ -143,7 +143,8 @@ llvm::Expected<Cubin> ptq::kernels::assemble(StringRef ptx, const Chip &chip) {
   llvm::Expected<std::string> image = output->read();
   if (!image)
     return image.takeError();
-  return Cubin{std::move(*image), parseReports(*said)};
+  std::vector<PtxasReport> functions = parseReports(*said);
+  return Cubin{std::move(*image), std::move(functions), std::move(*said)};
 }
 
 llvm::Expected<std::string> ptq::kernels::bundle(ArrayRef<DeviceImage> images) {

@@ -13,6 +13,8 @@ using namespace ptq::kernels;
 static std::string nameOf(const GemmTile &t) {
   std::string name = llvm::formatv("tile {0}x{1}x{2}, warps {3}x{4}x{5}, {6} stages", t.blockM,
                                    t.blockN, t.blockK, t.warpsM, t.warpsN, t.warpsK, t.stages);
+  if (t.wgmma)
+    name += ", wgmma";
   return t.splits > 1 ? name + ", " + std::to_string(t.splits) + " splits" : name;
 }
 
@@ -75,7 +77,7 @@ void ptq::kernels::explain(llvm::raw_ostream &os, const Chip &chip, const GemmPr
     os << llvm::formatv("\n  and {0} others, modelled {1} to {2}", others.size() - shown,
                         microseconds(chip, others[shown].bound.cycles()),
                         microseconds(chip, others.back().bound.cycles()));
-  for (const GemmTile &tile : tiles(p.kind))
+  for (const GemmTile &tile : tiles(chip, p))
     if (!bound(chip, p, tile))
       os << llvm::formatv("\n  not {0}: {1}", nameOf(tile), whyNoRoom(chip, p, tile));
 }

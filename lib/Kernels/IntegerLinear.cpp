@@ -10,6 +10,7 @@
 #include "PartialSums.h"
 #include "ScaledOutput.h"
 #include "TiledProduct.h"
+#include "WarpgroupProduct.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -21,6 +22,17 @@ namespace {
 
 int64_t depthTiles(const IntegerLinearSpec &spec, const GemmTile &tile) {
   return llvm::divideCeil(spec.k, tile.blockK);
+}
+
+/// Columns of a warp's part that are written at once. A warpgroup's is wide: scales of all of its
+/// columns beside the sums were too many registers.
+int64_t outputColumns(const GemmTile &tile) {
+  constexpr int64_t most = 64;
+  int64_t columns = tile.warpN();
+  for (int64_t parts = 1; tile.wgmma && columns > most; ++parts)
+    if (tile.warpN() % (parts * 8) == 0)
+      columns = tile.warpN() / parts;
+  return columns;
 }
 
 class Emitter {
@@ -59,37 +71,44 @@ public:
     WarpPlace place(k, tile, k.threadId(tile.threads()));
     SplitTile split(k, tile, depthTiles(spec, tile), workspace, counters);
     TileOrigin origin = tileOrigin(k, tile, split.number(), rows, k.i32(spec.n));
-    bool wholeColumns = spec.n % tile.blockN == 0;
-    TiledProduct product{tile,
-                         TiledProduct::Element::S8,
-                         tile.blockK,
-                         tile.stages,
-                         spec.k,
-                         Value(),
-                         {q, origin.row, rows},
-                         {weight, origin.column, wholeColumns ? Value() : k.i32(spec.n)},
-                         split.range()};
-    int64_t blocksM = product.blocksM(), blocksN = product.blocksN();
-    SmallVector<Value> sums =
-        product.run(k, place, shared, SmallVector<Value>(blocksM * blocksN * 4, k.i32(0)));
+    SmallVector<Value> sums = multiply(place, origin, shared, split.range());
     split.finish(place.thread, place.warp, place.lane, Value(), sums,
-                 [&](ArrayRef<Value> total) { write(place, origin, shared, product, total); });
+                 [&](ArrayRef<Value> total) { write(place, origin, shared, total); });
     gpu::ReturnOp::create(k);
   }
 
 private:
-  void write(const WarpPlace &place, const TileOrigin &origin, Value shared,
-             const TiledProduct &product, ArrayRef<Value> sums) {
-    Value own = k.mul(place.warp, OutputStage::bytes(spec.outputType, tile.warpN()));
-    OutputStage stage(k, spec.outputType, tile.warpN(), k.offset(shared, own), place.lane, output,
-                      rows, spec.n);
+  int64_t blocksM() const { return tile.warpM() / 16; }
+  int64_t blocksN() const { return tile.warpN() / 8; }
+
+  SmallVector<Value> multiply(const WarpPlace &place, const TileOrigin &origin, Value shared,
+                              KRange range) {
+    bool wholeColumns = spec.n % tile.blockN == 0;
+    TiledProduct::Operand left{q, origin.row, rows},
+        right{weight, origin.column, wholeColumns ? Value() : k.i32(spec.n)};
+    if (tile.wgmma)
+      return WarpgroupProduct{tile, spec.k, left, right, range}.run(k, place, shared);
+    TiledProduct product{
+        tile, TiledProduct::Element::S8, tile.blockK, tile.stages, spec.k, Value(), left, right,
+        range};
+    return product.run(k, place, shared, SmallVector<Value>(blocksM() * blocksN() * 4, k.i32(0)));
+  }
+
+  void write(const WarpPlace &place, const TileOrigin &origin, Value shared, ArrayRef<Value> sums) {
+    int64_t columns = outputColumns(tile);
+    Value own = k.mul(place.warp, OutputStage::bytes(spec.outputType, columns));
+    OutputStage stage(k, spec.outputType, columns, k.offset(shared, own), place.lane, output, rows,
+                      spec.n);
     if (spec.outlierType)
-      writeWithOutliers(k, spec, tile, scaling, outliers, stage, place, origin.row, origin.column,
-                        rows, shared, SmallVector<Value>(sums));
-    else
-      writeScaled(k, spec, scaling, stage, product.blocksM(), product.blocksN(),
-                  k.add(origin.row, place.row), k.add(origin.column, place.column),
-                  [&](int64_t index) { return sums[index]; });
+      return writeWithOutliers(k, spec, tile, scaling, outliers, stage, place, origin.row,
+                               origin.column, rows, shared, SmallVector<Value>(sums));
+    int64_t blocks = columns / 8;
+    for (int64_t first = 0; first < blocksN(); first += blocks)
+      writeScaled(k, spec, scaling, stage, blocksM(), blocks, k.add(origin.row, place.row),
+                  k.add(k.add(origin.column, place.column), first * 8), [&](int64_t index) {
+                    int64_t row = index / (blocks * 4), rest = index % (blocks * 4);
+                    return sums[(row * blocksN() + first) * 4 + rest];
+                  });
   }
 
   KernelBuilder k;
@@ -106,6 +125,12 @@ private:
 bool ptq::kernels::isValidTile(const IntegerLinearSpec &spec, const GemmTile &tile) {
   if (spec.n < 1 || spec.k < 1 || tile.warpsM < 1 || tile.warpsN < 1 || tile.stages < 2)
     return false;
+  if (tile.wgmma)
+    return tile.warpM() == 16 && tile.warpsM % 4 == 0 && tile.warpsN == 1 && tile.warpsK == 1 &&
+           isWgmmaWidth(tile.blockN) && tile.blockN % 16 == 0 &&
+           tile.blockK == WarpgroupProduct::rowBytes && tile.stages >= 3 &&
+           llvm::isPowerOf2_64(tile.threads()) && tile.threads() <= 1024 && !spec.outlierType &&
+           tile.splits >= 1 && tile.splits <= depthTiles(spec, tile);
   bool divides = tile.blockM % tile.warpsM == 0 && tile.blockN % tile.warpsN == 0;
   bool fragments =
       tile.warpM() % 16 == 0 && tile.warpN() % 16 == 0 && tile.warpM() > 0 && tile.warpN() > 0;
@@ -137,5 +162,5 @@ gpu::GPUFuncOp ptq::kernels::emitIntegerLinear(gpu::GPUModuleOp module, StringRe
 
 int64_t ptq::kernels::sharedBytes(const IntegerLinearSpec &spec, const GemmTile &tile) {
   int64_t ring = (tile.blockM + tile.blockN) * tile.blockK * tile.stages;
-  return std::max(ring, tile.warps() * OutputStage::bytes(spec.outputType, tile.warpN()));
+  return std::max(ring, tile.warps() * OutputStage::bytes(spec.outputType, outputColumns(tile)));
 }

@@ -263,6 +263,56 @@ SmallVector<Value, 4> KernelBuilder::mmaF16(ValueRange a, ValueRange b, ValueRan
   return members(d, 4);
 }
 
+static LLVM::LLVMStructType sumsType(MLIRContext *context, int64_t count) {
+  SmallVector<Type> words(count, IntegerType::get(context, 32));
+  return LLVM::LLVMStructType::getLiteral(context, words);
+}
+
+Value KernelBuilder::zeroSums(int64_t count) {
+  return LLVM::ZeroOp::create(*this, sumsType(getContext(), count));
+}
+
+/// An instruction through which the words of `sums` go, changed in place or only put in order with
+/// it: neither what wrote them nor what reads them is scheduled across it. It takes `operands`
+/// (i64) beside them, as $`count` and so on.
+Value KernelBuilder::updateSums(Value sums, StringRef text, ValueRange operands) {
+  int64_t count = cast<LLVM::LLVMStructType>(sums.getType()).getBody().size();
+  std::string constraints;
+  SmallVector<Value> inputs(operands);
+  for (int64_t i = 0; i < count; ++i)
+    constraints += "=r,";
+  for (size_t i = 0; i < operands.size(); ++i)
+    constraints += "l,";
+  for (int64_t i = 0; i < count; ++i) {
+    constraints += std::to_string(i) + ",";
+    inputs.push_back(LLVM::ExtractValueOp::create(*this, sums, i));
+  }
+  return inlineAsm(sums.getType(), text, constraints + "~{memory}", inputs, /*sideEffects=*/true);
+}
+
+Value KernelBuilder::wgmmaS8(Value sums, Value descriptorA, Value descriptorB, int64_t n) {
+  int64_t count = n / 2;
+  std::string text = "wgmma.mma_async.sync.aligned.m64n" + std::to_string(n) + "k32.s32.s8.s8 {";
+  for (int64_t i = 0; i < count; ++i)
+    text += (i ? ", $" : "$") + std::to_string(i);
+  text += "}, $" + std::to_string(count) + ", $" + std::to_string(count + 1) + ", 1;";
+  return updateSums(sums, text, {descriptorA, descriptorB});
+}
+
+SmallVector<Value> KernelBuilder::wgmmaFinish(Value sums) {
+  Value waited = updateSums(sums, "wgmma.wait_group.sync.aligned 0;", {});
+  SmallVector<Value> words;
+  for (size_t i = 0; i < cast<LLVM::LLVMStructType>(sums.getType()).getBody().size(); ++i)
+    words.push_back(LLVM::ExtractValueOp::create(*this, waited, i));
+  return words;
+}
+
+void KernelBuilder::fenceAsyncProxy() {
+  NVVM::FenceProxyOp::create(
+      *this, NVVM::ProxyKindAttr::get(getContext(), NVVM::ProxyKind::async_shared),
+      NVVM::SharedSpaceAttr::get(getContext(), NVVM::SharedSpace::shared_cta));
+}
+
 SmallVector<Value>
 KernelBuilder::loop(Value count, ValueRange init,
                     llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {

@@ -112,6 +112,24 @@ public:
   llvm::SmallVector<Value, 4> mmaF16(mlir::ValueRange a, mlir::ValueRange b, mlir::ValueRange c,
                                      bool bfloat);
 
+  // Products of a warpgroup, sm_90a: asynchronous, from shared memory. What they read must be
+  // written before a fenceAsyncProxy of the writing thread and a barrier. The sums are one value of
+  // `count` words until wgmmaFinish; nothing but wgmmaS8 may use it.
+  Value zeroSums(int64_t count);
+  /// d = a·b + c with signed 8-bit a [64,32], b [32,n] in shared memory, given by descriptors.
+  Value wgmmaS8(Value sums, Value descriptorA, Value descriptorB, int64_t n);
+  /// Before the first wgmma, and whenever registers of the sums were written by others: the sums.
+  Value wgmmaFence(Value sums) { return updateSums(sums, "wgmma.fence.sync.aligned;", {}); }
+  void wgmmaCommit() { mlir::NVVM::WgmmaGroupSyncAlignedOp::create(*this); }
+  /// Waits until at most `pending` committed groups are under way.
+  void wgmmaWait(unsigned pending) {
+    mlir::NVVM::WgmmaWaitGroupSyncOp::create(*this, getI64IntegerAttr(pending));
+  }
+  /// Waits for all of them: the sums.
+  llvm::SmallVector<Value> wgmmaFinish(Value sums);
+  /// Orders this thread's writes to shared memory before reads by wgmma.
+  void fenceAsyncProxy();
+
   /// for (i = 0; i < count; ++i), never unrolled, with the values that the body hands on.
   llvm::SmallVector<Value>
   loop(Value count, mlir::ValueRange init,
@@ -119,6 +137,7 @@ public:
   void ifThen(Value condition, llvm::function_ref<void()> body);
 
 private:
+  Value updateSums(Value sums, llvm::StringRef text, mlir::ValueRange operands);
   llvm::SmallVector<Value, 4> mmaInteger(mlir::NVVM::MMATypes type, int64_t depth,
                                          mlir::ValueRange a, mlir::ValueRange b,
                                          mlir::ValueRange c);

@@ -35,7 +35,7 @@ Value ptq::kernels::dynamicShared(KernelBuilder &k, gpu::GPUModuleOp module) {
     OpBuilder b = OpBuilder::atBlockBegin(module.getBody());
     auto type = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
     LLVM::GlobalOp::create(b, module.getLoc(), type, /*isConstant=*/false, LLVM::Linkage::External,
-                           symbol, Attribute(), /*alignment=*/128, /*addrSpace=*/3);
+                           symbol, Attribute(), /*alignment=*/1024, /*addrSpace=*/3);
   }
   return LLVM::AddressOfOp::create(k, k.sharedPointer(), symbol);
 }

@@ -21,7 +21,7 @@ enum class Argument { Input, Output, Shared, Number };
 mlir::gpu::GPUFuncOp createKernel(mlir::gpu::GPUModuleOp module, llvm::StringRef name,
                                   llvm::ArrayRef<Argument> arguments, int64_t threads);
 
-/// The module's dynamic shared memory, 128-byte aligned.
+/// The module's dynamic shared memory, 1024-byte aligned, as a period of the swizzle is.
 Value dynamicShared(KernelBuilder &k, mlir::gpu::GPUModuleOp module);
 
 /// The first row and column of this block's tile. Blocks that are near in number share operands in

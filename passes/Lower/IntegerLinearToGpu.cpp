@@ -78,6 +78,8 @@ std::string ptq::describe(const IntegerLinearSpec &spec, const GemmTile &tile) {
                     kernelTypeName(spec.outputType), kernelTypeName(spec.inputScaleType),
                     spec.perTokenScale ? "_token" : "", kernelTypeName(spec.weightScaleType),
                     spec.perChannelScale ? "_channel" : "");
+  if (tile.wgmma)
+    text += "_wgmma";
   if (tile.splits > 1)
     text += "_split" + std::to_string(tile.splits);
   if (spec.zeroPointType)
@@ -115,6 +117,7 @@ llvm::Error ptq::lowerToGpu(IntegerLinearOp op, GpuKernels &kernels) {
 
   GemmProblem problem{GemmProblem::Kind::IntegerLinear, expectedRows(outputType), spec->n, spec->k};
   problem.outputBytes = spec->outputType.getIntOrFloatBitWidth() / 8;
+  problem.tail = bool(spec->outlierType);
   std::optional<TileChoice> choice = chooseTile(kernels.getChip(), problem);
   if (!choice)
     return llvm::createStringError("no tile fits on the chip");

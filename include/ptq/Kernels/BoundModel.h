@@ -39,6 +39,7 @@ struct GemmProblem {
   bool zeroPoints = false; ///< of the weight, per group or channel
   unsigned outputBytes = 2;
   int64_t batch = 1; ///< products, each of operands of its own
+  bool tail = false; ///< a 16-bit product follows in the same registers: not after wgmma
 
   double inputBytes() const {
     return kind == Kind::WeightOnlyLinear ? 2 : kind == Kind::Int4Linear ? 0.5 : 1;
@@ -80,8 +81,9 @@ std::optional<Bound> bound(const Chip &chip, const GemmProblem &problem, const G
 /// can beat.
 double rooflineCycles(const Chip &chip, const GemmProblem &problem);
 
-/// The tiles that kernels are made with, without splits.
-llvm::ArrayRef<GemmTile> tiles(GemmProblem::Kind kind);
+/// The tiles that kernels are made with, without splits; those by wgmma where the chip has it and
+/// the problem allows it.
+llvm::SmallVector<GemmTile> tiles(const Chip &chip, const GemmProblem &problem);
 
 /// How many blocks may share a tile of such a product.
 int64_t maxSplits(const GemmProblem &problem, const GemmTile &tile);

@@ -28,7 +28,9 @@ struct Chip {
   /// Cycles of one tensor core (there are 4 in a multiprocessor) for an mma.
   double cyclesMmaS8;  ///< m16n8k32 s8
   double cyclesMmaF16; ///< m16n8k16 f16 or bf16 with f32 sums
-  bool hasMmaS4;       ///< m16n8k64 s4 in hardware
+  /// Of a product of the same size at the tensor cores' peak: where there is wgmma, by wgmma.
+  double cyclesPeak;
+  bool hasMmaS4; ///< m16n8k64 s4 in hardware
   bool hasWgmma;
 
   static constexpr int64_t registersPerMultiprocessor = 65536;

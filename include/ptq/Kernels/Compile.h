@@ -43,6 +43,7 @@ struct PtxasReport {
 struct Cubin {
   std::string image;
   std::vector<PtxasReport> functions;
+  std::string report; ///< all that it said
 };
 
 /// ptxas on PATH, or in $CUDA_HOME/bin or /usr/local/cuda/bin; empty if there is none.

@@ -21,6 +21,8 @@ struct GemmTile {
   int64_t stages;
   int64_t warpsK = 1;
   int64_t splits = 1;
+  /// By wgmma (sm_90a): four warps, one upon the other, are a warpgroup of 64 rows and all columns.
+  bool wgmma = false;
 
   int64_t warpM() const { return blockM / warpsM; }
   int64_t warpN() const { return blockN / warpsN; }

@@ -33,7 +33,9 @@ struct IntegerLinearSpec {
 };
 
 /// Whether the kernel can be made with this tile: warps of 16·i × 16·j, blockK 64 or 128, at least
-/// two stages, at most as many splits as k has tiles.
+/// two stages, at most as many splits as k has tiles. By wgmma: warps of 16 rows, four or a power
+/// of two more of them, and all columns (a multiple of 16 up to 256), blockK 128, at least three
+/// stages, no outliers; the kernel is for sm_90a then.
 bool isValidTile(const IntegerLinearSpec &spec, const GemmTile &tile);
 
 /// Adds a kernel to `module`. Its arguments, pointers in global memory (matrices row-major and

@@ -37,6 +37,7 @@ static cl::opt<std::string> outputName("output", cl::init("f16"), cl::desc("f16,
 static cl::list<int64_t>
     tileShape("tile", cl::CommaSeparated,
               cl::desc("blockM,blockN,blockK,warpsM,warpsN,stages[,warpsK[,splits]]"));
+static cl::opt<bool> wgmma("wgmma", cl::desc("the tile's products by wgmma (sm_90a)"));
 static cl::opt<bool> explainOnly("explain", cl::desc("say which tile is chosen, and why"));
 
 static int fail(const llvm::Twine &message) {
@@ -82,6 +83,7 @@ int main(int argc, char **argv) {
       tile.warpsK = tileShape[6];
     if (tileShape.size() > 7)
       tile.splits = tileShape[7];
+    tile.wgmma = wgmma;
     std::optional<Bound> given = bound(*chip, problem, tile);
     choice = given ? std::optional(TileChoice{tile, *given}) : std::nullopt;
   }

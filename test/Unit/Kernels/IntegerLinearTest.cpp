@@ -127,4 +127,22 @@ static std::vector<Case> casesOfChips() {
   return cases;
 }
 
+static constexpr GemmTile wgmma256{128, 256, 128, 8, 1, 4, 1, 1, true},
+    wgmma128{128, 128, 128, 8, 1, 5, 1, 1, true}, wgmma64{64, 64, 128, 4, 1, 4, 1, 1, true},
+    wgmma80{64, 80, 128, 4, 1, 3, 1, 1, true};
+
+INSTANTIATE_TEST_SUITE_P(
+    Warpgroups, IntegerLinear,
+    testing::Values(
+        Case{128, 256, 256, wgmma256, Case::F16, false, false, true, true, "sm_90a"},
+        Case{129, 257, 320, wgmma256, Case::F32, true, true, true, true, "sm_90a"},
+        Case{200, 136, 1024, wgmma128, Case::BF16, false, true, true, true, "sm_90a"},
+        Case{1, 64, 128, wgmma64, Case::F16, false, false, true, true, "sm_90a"},
+        Case{70, 130, 130, wgmma64, Case::F16, true, true, true, true, "sm_90a"}, // k: 2 of 4 bytes
+        Case{5, 3, 1, wgmma64, Case::F32, false, false, true, true, "sm_90a"},
+        Case{33, 65, 77, wgmma64, Case::F32, true, false, true, true, "sm_90a"},
+        Case{100, 163, 644, wgmma80, Case::F16, false, false, false, false, "sm_90a"},
+        Case{130, 200, 1100, split(wgmma128, 3), Case::F32, true, true, true, true, "sm_90a"},
+        Case{17, 72, 830, split(wgmma64, 5), Case::F16, false, true, true, true, "sm_90a"}));
+
 INSTANTIATE_TEST_SUITE_P(Chips, IntegerLinear, testing::ValuesIn(casesOfChips()));
