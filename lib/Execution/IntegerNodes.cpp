@@ -6,6 +6,7 @@
 //   y[m, n] = (Σ_g float(acc_g[m, n])·s_w[n, g])·s_x[m] + Σ_j x_o[m, j]·w_o[n, j] + b[n],
 //   acc_g = Σ_{k in g} (q[m, k] − z[m])·w[n, k]
 //
+// The sum over groups is taken in float64 and rounded once, as all sums of floats are.
 // The zero point is taken out of the sum, acc = Σ q·w − z·Σ w, which is the same modulo 2^32, and
 // the verifier sees to it that the result fits.
 //
@@ -70,9 +71,9 @@ template <typename T> struct LeftOperand {
 } // namespace
 
 /// y[n] (+)= float(acc[n] − z·sum[n])·s[n].
-template <typename T>
+template <typename T, typename Sum>
 static void addGroup(const int32_t *acc, const RightOperand<T> &b, int64_t g, int32_t zeroPoint,
-                     T *y) {
+                     Sum *y) {
   bool isFirst = g == 0;
   for (int64_t n = 0; n != b.rows; ++n) {
     uint32_t sum = acc[n];
@@ -100,9 +101,11 @@ static void addOutliers(ArrayRef<T> a, int64_t rows, ArrayRef<T> b, int64_t colu
   runGemm(std::move(problem));
 }
 
-/// y [m, n] for some rows of a; `sums` is room for as many rows of sums.
-template <typename T>
-static void multiplyBlock(const LeftOperand<T> &a, const RightOperand<T> &b, int32_t *sums, T *y) {
+/// y [m, n], without the left operand's scales, for some rows of a; `sums` is room for as many rows
+/// of sums.
+template <typename T, typename Sum>
+static void multiplyGroups(const LeftOperand<T> &a, const RightOperand<T> &b, int32_t *sums,
+                           Sum *y) {
   for (int64_t g = 0; g != b.groups; ++g) {
     numerics::MatrixRef<const int8_t> left(a.codes + g * b.width(), a.rows, b.width(), b.columns);
     numerics::MatrixRef<const int8_t> right(b.codes + g * b.width(), b.rows, b.width(), b.columns);
@@ -114,6 +117,18 @@ static void multiplyBlock(const LeftOperand<T> &a, const RightOperand<T> &b, int
         addGroup(sums + m * b.rows, b, g, zeroPoint, y + m * b.rows);
       }
     });
+  }
+}
+
+/// y [m, n] for some rows of a; `sums` is room for as many rows of sums.
+template <typename T>
+static void multiplyBlock(const LeftOperand<T> &a, const RightOperand<T> &b, int32_t *sums, T *y) {
+  if (b.groups == 1) {
+    multiplyGroups(a, b, sums, y);
+  } else {
+    std::vector<double> wide(a.rows * b.rows);
+    multiplyGroups(a, b, sums, wide.data());
+    std::copy(wide.begin(), wide.end(), y);
   }
   numerics::parallelFor(0, a.rows, rowsPerTask, [&](int64_t first, int64_t last) {
     for (int64_t m = first; m != last; ++m) {

@@ -66,6 +66,8 @@ static void multiply(const Left &x, const Right &w, float *y) {
   int64_t step = std::clamp<int64_t>(blockElements / columns, 1, rows);
   std::vector<int32_t> sums(step * columns), weightSums(x.zeroPoints.empty() ? 0 : columns);
   std::vector<float> storage;
+  // What groups add up to, rounded once.
+  std::vector<double> totals(w.groups > 1 ? rows * columns : 0);
   for (int64_t g = 0; g < w.groups; ++g) {
     numerics::MatrixRef<const int8_t> part = w.group(g);
     const float *scales = scalesOf(w, g, storage);
@@ -89,9 +91,12 @@ static void multiply(const Left &x, const Right &w, float *y) {
             for (int64_t n = 0; n < columns; ++n)
               row[n] = static_cast<int32_t>(static_cast<uint32_t>(row[n]) -
                                             z * static_cast<uint32_t>(weightSums[n]));
-          for (int64_t n = 0; n < columns; ++n) {
-            float product = static_cast<float>(row[n]) * scales[n];
-            to[n] = g == 0 ? product : to[n] + product;
+          for (int64_t n = 0; n < columns; ++n)
+            to[n] = static_cast<float>(row[n]) * scales[n];
+          if (w.groups > 1) {
+            double *total = totals.data() + (first + m) * columns;
+            for (int64_t n = 0; n < columns; ++n)
+              to[n] = total[n] += to[n];
           }
           if (g + 1 != w.groups)
             continue;
