@@ -26,9 +26,10 @@ numerics::QuantizedWeight PackedWeight::unpack() const {
   weight.rows = rows;
   weight.columns = columns;
   weight.scheme = scheme;
-  weight.codes = codes.empty() ? numerics::unpackCodes(words, rows, columns, scheme.bits) : codes;
-  weight.scales = scales;
-  weight.zeroPoints = zeroPoints;
+  weight.codes =
+      codes.empty() ? numerics::unpackCodes(words, rows, columns, scheme.bits) : codes.vec();
+  weight.scales = scales.vec();
+  weight.zeroPoints = zeroPoints.vec();
   weight.groupIndex = groupIndex;
   weight.sparse = sparse;
   weight.quantizedScales = quantizedScales;
