@@ -10,7 +10,7 @@
 namespace ptq {
 
 /// From this size on, in bytes, a scratch blob is in a file.
-inline constexpr size_t scratchFileBytes = size_t(16) << 20;
+inline constexpr size_t scratchFileBytes = size_t(4) << 20;
 
 /// Mutable memory of `bytes` bytes, not initialized. From scratchFileBytes on it is the mapping of
 /// a temporary file without a name in $TMPDIR or, without it, /var/tmp: where memory gets short the
