@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // A folder of rounded layers. A run that is interrupted finds there what it had rounded when it is
-// started again, and one that is not holds of each layer only a mapping of its file: what the
-// folder has is not in the process's memory.
+// started again, and one that is not holds of each layer only a mapping of its file.
 //
 // A file holds one layer, and is there whole or not at all (AtomicFile.h). It says what the layer
 // was made of, as the hash of its weight, its input on all calibration samples and all options: one

@@ -110,8 +110,7 @@ def Gptq : Pass<"gptq", "::mlir::ModuleOp"> {
     Layers of other functions that use the weights of the calibrated one (a decoding function beside that of the
     prefill) become what these became.
 
-    With `resume=DIR` each layer is written to the folder when it is rounded, and from then on is a mapping of its
-    file, not memory. The same command, started again after it was interrupted at any time, takes from there what it finds and
+    With `resume=DIR` each layer is written to the folder when it is rounded. The same command, started again after it was interrupted at any time, takes from there what it finds and
     gives the same result to the byte. A layer is taken only if weight, input and options are those that it was made of;
     a folder of another run is an error. Its files may be deleted once the result is saved.
 

@@ -53,4 +53,21 @@ TEST(ScratchBlob, SmallOnesAndThoseWithoutAFileAre) {
   EXPECT_GT(anonymousMemory() - before, int64_t(ptq::scratchFileBytes));
 }
 
+TEST(ScratchBlob, LargeArraysMoveThere) {
+  // malloc gives such sizes back to the system at once.
+  constexpr size_t size = 64 << 20;
+  std::vector<uint32_t> small(100, 3), large(size / sizeof(uint32_t));
+  std::iota(large.begin(), large.end(), 7u);
+  const uint32_t *before = small.data();
+  EXPECT_EQ(ptq::storeInScratch(std::move(small)).data(), before);
+  int64_t memory = anonymousMemory();
+  ptq::StoredArray<uint32_t> array = ptq::storeInScratch(std::move(large));
+  EXPECT_LT(anonymousMemory() - memory, -int64_t(size / 2));
+  mlir::AsmResourceBlob blob = array.blob();
+  array = {};
+  ASSERT_EQ(blob.getData().size(), size);
+  for (size_t i = 0, n = blob.getDataAs<uint32_t>().size(); i < n; i += 1021)
+    ASSERT_EQ(blob.getDataAs<uint32_t>()[i], uint32_t(i) + 7);
+}
+
 } // namespace
