@@ -56,6 +56,15 @@ public:
 
 private:
   bool inSource(StringRef name) const { return source.tensors->lookup(name).has_value(); }
+  /// Whether these very tensors of a layer are there.
+  bool isWritten(StringRef layer, ArrayRef<LayerTensor> tensors) const {
+    return llvm::all_of(tensors, [&](const LayerTensor &tensor) {
+      return llvm::any_of(entries, [&](const TensorEntry &entry) {
+        return entry.name == layer.str() + "." + tensor.suffix && entry.dtype == tensor.dtype &&
+               entry.data == ArrayRef(tensor.data);
+      });
+    });
+  }
   /// Adds a tensor whose bytes live as long as the module.
   void addView(std::string name, DType dtype, ArrayRef<int64_t> shape, ArrayRef<char> bytes) {
     written.insert(name);
@@ -74,7 +83,7 @@ private:
   std::vector<LayerGroup> groups;
   std::deque<AsmResourceBlob> storage;
   std::deque<execution::Tensor> constants; ///< Whose bytes are written as they are.
-  llvm::StringSet<> written, replaced;
+  llvm::StringSet<> written, replaced, layerNames;
 };
 
 } // namespace
@@ -111,6 +120,11 @@ Error FolderContents::addLayer(StoredLayer layer) {
   auto tensors = encodeLayer(layer.weight, format, scaleType);
   if (!tensors)
     return failure(toString(tensors.takeError()));
+  // Functions that share weights have the layer once each.
+  if (!layerNames.insert(layer.name).second)
+    return isWritten(layer.name, *tensors)
+               ? Error::success()
+               : failure("the module has two layers of that name with different weights");
   for (LayerTensor &tensor : *tensors)
     add(layer.name + "." + tensor.suffix, tensor.dtype, tensor.shape, tensor.data);
   if (layer.inputScale) {
