@@ -21,17 +21,19 @@ parser.add_argument("model", type=pathlib.Path)
 parser.add_argument("work", type=pathlib.Path)
 parser.add_argument("--kills", type=int, default=5)
 parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--forms", action="store_true", help="every form of a rounded weight is kept and found again, too")
 options = parser.parse_args()
 work, model = options.work, options.model
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
 
 
-def command(out, resume=None, gptq="bits=4 group-size=64", weights=model / "weights.safetensors", samples=8):
+def command(out, resume=None, gptq="bits=4 group-size=64", weights=model / "weights.safetensors", samples=8,
+            before=()):
     gptq += f" resume={resume}" if resume else ""
     # Names that the module holds are the same in all runs.
     return [options.tools / "quant-opt", model / "model.mlir", f"--load-parameters=file={weights}",
-            f"--calibrate=data={model / 'calibration.txt'} max-samples={samples}", f"--gptq={gptq}",
+            f"--calibrate=data={model / 'calibration.txt'} max-samples={samples}", *before, f"--gptq={gptq}",
             f"--save-parameters=file={out}.safetensors", "-o", f"{out}.mlir"]
 
 
@@ -106,4 +108,18 @@ while not list((work / "shared").glob("run.txt")):
     time.sleep(0.01)
 fails("another process is using it", work / "second", work / "shared")
 assert first.wait() == 0 and result(work / "first") == expected
+forms = [((), "type=nf4 group-size=64"), ((), "activations=per-token progressive=true group-size=64"),
+         ((), "bits=3 group-size=64 outliers=0.5% order=act"), (("--llm-int8",), ""), (("--smoothquant",), "sequential=false"),
+         (("--llm-int8=outlier-weights=dequantized",), "mse=false"), ((), "symmetric=false fake=true group-size=64"),
+         ((), "granularity=tensor bits=8"), (("--awq=group-size=64",), "group-size=64")]
+for i, (before, gptq) in enumerate(forms if options.forms else []):
+    def run_form(name, resume=None):
+        subprocess.run(command(work / name, resume, gptq, model / "weights-outliers.safetensors", 2, before), check=True,
+                       capture_output=True)
+        return result(work / name)
+    whole, made = run_form("form"), run_form("form", work / f"form{i}")
+    files = {file: file.stat().st_mtime_ns for file in (work / f"form{i}").iterdir()}
+    found = run_form("form", work / f"form{i}")
+    assert whole == made == found, f"{before} {gptq}: a layer that was kept differs"
+    assert files == {file: file.stat().st_mtime_ns for file in (work / f"form{i}").iterdir()}, gptq
 print(f"{killed} kills, after {layers} layers; an uninterrupted run takes {seconds:.1f} s")
