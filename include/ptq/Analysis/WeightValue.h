@@ -17,9 +17,9 @@ struct WeightValue {
   std::vector<float> storage; ///< Empty when `data` is a view.
 };
 
-/// Evaluates a float tensor made of constants by casts, transposes, static slices and reshapes. A float32 constant
-/// is not copied. Errors: what else it is made of, an elided resource, an argument or global that
-/// was not loaded.
+/// Evaluates a float tensor made of constants by casts, transposes, static slices and reshapes. A
+/// float32 constant is not copied. Errors: what else it is made of, an elided resource, an argument
+/// or global that was not loaded.
 llvm::Expected<WeightValue> evaluateWeight(mlir::Value value);
 
 } // namespace ptq
