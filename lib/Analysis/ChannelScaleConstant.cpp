@@ -3,6 +3,7 @@
 #include "ChannelScaleConstant.h"
 
 #include "ptq/Analysis/ElementTypes.h"
+#include "ptq/Analysis/ScratchBlob.h"
 #include "ptq/Analysis/StoredConstant.h"
 #include "ptq/Checkpoint/Float16.h"
 
@@ -119,7 +120,7 @@ llvm::Expected<ElementsAttr> ptq::channel_scale::editElements(ArrayRef<float> da
                                                               StringRef key) {
   checkpoint::DType dtype = *toDType(type.getElementType());
   size_t width = checkpoint::byteWidth(dtype);
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(data.size() * width, width);
+  AsmResourceBlob blob = allocateScratchBlob(data.size() * width, width);
   if (type.getElementType().isF32()) {
     MutableArrayRef<float> target = dataOf<float>(blob);
     llvm::copy(data, target.begin());
@@ -145,7 +146,7 @@ ptq::channel_scale::editElements(ElementsAttr elements, const ConstantEdit &chan
   size_t width = checkpoint::byteWidth(dtype), count = elements.getNumElements();
   ArrayRef<char> raw = rawData(elements);
   if (elementType.isF64()) {
-    AsmResourceBlob blob = HeapAsmResourceBlob::allocate(count * width, width);
+    AsmResourceBlob blob = allocateScratchBlob(count * width, width);
     MutableArrayRef<char> bytes = blob.getMutableData();
     for (size_t i = 0; i < count; ++i)
       std::memcpy(bytes.data() + i * width, raw.data() + (isSplat(elements) ? 0 : i * width),

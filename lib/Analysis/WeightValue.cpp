@@ -103,6 +103,32 @@ static std::vector<float> transpose(ArrayRef<float> data, ArrayRef<int64_t> shap
   return result;
 }
 
+/// The elements [offsets + i·strides] of `data` of shape `shape`, which are in bounds.
+static std::vector<float> slice(ArrayRef<float> data, ArrayRef<int64_t> shape,
+                                ArrayRef<int64_t> offsets, ArrayRef<int64_t> sizes,
+                                ArrayRef<int64_t> strides) {
+  int64_t rank = shape.size(), source = 0, pitch = 1, count = 1;
+  SmallVector<int64_t> steps(rank), index(rank, 0);
+  for (int64_t i = rank - 1; i >= 0; --i) {
+    source += offsets[i] * pitch;
+    steps[i] = strides[i] * pitch;
+    pitch *= shape[i];
+    count *= sizes[i];
+  }
+  std::vector<float> result(count);
+  for (float &out : result) {
+    out = data[source];
+    for (int64_t i = rank - 1; i >= 0; --i) {
+      source += steps[i];
+      if (++index[i] < sizes[i])
+        break;
+      source -= steps[i] * sizes[i];
+      index[i] = 0;
+    }
+  }
+  return result;
+}
+
 /// What a cast to `elementType` does to float32 numbers: nothing if it widens.
 static llvm::Expected<WeightValue> cast(WeightValue value, Type elementType) {
   if (!elementType.isF16() && !elementType.isBF16())
@@ -145,6 +171,24 @@ llvm::Expected<WeightValue> ptq::evaluateWeight(Value value) {
         return then(op.getInput(), [&](WeightValue input) -> Result {
           auto type = cast<RankedTensorType>(op.getInput().getType());
           return owning(transpose(input.data, type.getShape(), op.getPermutation()));
+        });
+      })
+      .Case([&](tensor::ExtractSliceOp op) -> Result {
+        auto isDynamic = [](ArrayRef<int64_t> values) {
+          return ShapedType::isDynamicShape(values);
+        };
+        if (isDynamic(op.getStaticOffsets()) || isDynamic(op.getStaticSizes()) ||
+            isDynamic(op.getStaticStrides()))
+          return error("it is a slice whose place is computed");
+        ArrayRef<int64_t> shape = op.getSourceType().getShape();
+        for (auto [extent, offset, size, stride] : llvm::zip_equal(
+                 shape, op.getStaticOffsets(), op.getStaticSizes(), op.getStaticStrides()))
+          if (offset < 0 || (size > 0 && (offset + (size - 1) * stride < 0 ||
+                                          offset + (size - 1) * stride >= extent)))
+            return error("it is a slice beyond the bounds of what it is taken from");
+        return then(op.getSource(), [&](WeightValue input) -> Result {
+          return owning(slice(input.data, shape, op.getStaticOffsets(), op.getStaticSizes(),
+                              op.getStaticStrides()));
         });
       })
       .Case<arith::TruncFOp, arith::ExtFOp>([&](auto op) -> Result {

@@ -9,6 +9,7 @@
 #include "StoredLayer.h"
 #include "ptq/Analysis/ElementTypes.h"
 #include "ptq/Analysis/LayerNames.h"
+#include "ptq/Analysis/ScratchBlob.h"
 #include "ptq/Checkpoint/Float16.h"
 #include "ptq/Checkpoint/ModelFolder.h"
 #include "ptq/Interchange/Passes.h"
@@ -55,18 +56,34 @@ public:
 
 private:
   bool inSource(StringRef name) const { return source.tensors->lookup(name).has_value(); }
-  void add(std::string name, DType dtype, ArrayRef<int64_t> shape, std::vector<char> data) {
-    std::vector<char> &bytes = storage.emplace_back(std::move(data));
+  /// Whether these very tensors of a layer are there.
+  bool isWritten(StringRef layer, ArrayRef<LayerTensor> tensors) const {
+    return llvm::all_of(tensors, [&](const LayerTensor &tensor) {
+      return llvm::any_of(entries, [&](const TensorEntry &entry) {
+        return entry.name == layer.str() + "." + tensor.suffix && entry.dtype == tensor.dtype &&
+               entry.data == ArrayRef(tensor.data);
+      });
+    });
+  }
+  /// Adds a tensor whose bytes live as long as the module.
+  void addView(std::string name, DType dtype, ArrayRef<int64_t> shape, ArrayRef<char> bytes) {
     written.insert(name);
     entries.push_back({std::move(name), dtype, SmallVector<int64_t, 4>(shape), bytes});
+  }
+  void add(std::string name, DType dtype, ArrayRef<int64_t> shape, ArrayRef<char> data) {
+    AsmResourceBlob &blob =
+        storage.emplace_back(allocateScratchBlob(data.size(), /*alignment=*/sizeof(double)));
+    llvm::copy(data, blob.getMutableData().begin());
+    addView(std::move(name), dtype, shape, blob.getData());
   }
 
   const ModelFolder &source;
   QuantizedFormat format;
   DType scaleType;
   std::vector<LayerGroup> groups;
-  std::deque<std::vector<char>> storage; ///< Addresses stay as it grows.
-  llvm::StringSet<> written, replaced;
+  std::deque<AsmResourceBlob> storage;
+  std::deque<execution::Tensor> constants; ///< Whose bytes are written as they are.
+  llvm::StringSet<> written, replaced, layerNames;
 };
 
 } // namespace
@@ -103,12 +120,17 @@ Error FolderContents::addLayer(StoredLayer layer) {
   auto tensors = encodeLayer(layer.weight, format, scaleType);
   if (!tensors)
     return failure(toString(tensors.takeError()));
+  // Functions that share weights have the layer once each.
+  if (!layerNames.insert(layer.name).second)
+    return isWritten(layer.name, *tensors)
+               ? Error::success()
+               : failure("the module has two layers of that name with different weights");
   for (LayerTensor &tensor : *tensors)
-    add(layer.name + "." + tensor.suffix, tensor.dtype, tensor.shape, std::move(tensor.data));
+    add(layer.name + "." + tensor.suffix, tensor.dtype, tensor.shape, tensor.data);
   if (layer.inputScale) {
     std::vector<char> bytes(byteWidth(scaleType));
     convertFromFloat(scaleType, *layer.inputScale, bytes);
-    add(layer.name + ".input_scale", scaleType, {1}, std::move(bytes));
+    add(layer.name + ".input_scale", scaleType, {1}, bytes);
   }
   LayerConfig config = layer.config();
   auto group = llvm::find_if(groups, [&](LayerGroup &g) { return g.config == config; });
@@ -139,14 +161,17 @@ Error FolderContents::addConstant(arith::ConstantOp constant) {
   const TensorInfo &info = *tensor->info;
   if (value->type.getShape() != ArrayRef<int64_t>(info.shape))
     return failure("its shape differs from that in '" + source.path + "'");
-  std::vector<char> bytes;
-  if (matches(info.dtype, value->type.getElementType())) {
-    bytes.assign(value->bytes().begin(), value->bytes().end());
+  std::vector<char> converted;
+  ArrayRef<char> bytes = value->bytes();
+  bool same = matches(info.dtype, value->type.getElementType());
+  if (same) {
+    constants.push_back(*value);
   } else if (isFloat(info.dtype) && isa<FloatType>(value->type.getElementType())) {
     std::vector<float> floats(value->numElements());
     execution::convertToFloat(*value, floats);
-    bytes.resize(floats.size() * byteWidth(info.dtype));
-    convertFromFloat(info.dtype, floats, bytes);
+    converted.resize(floats.size() * byteWidth(info.dtype));
+    convertFromFloat(info.dtype, floats, converted);
+    bytes = converted;
     std::vector<float> stored(floats.size());
     checkpoint::convertToFloat(info.dtype, bytes, stored);
     for (auto [before, after] : llvm::zip_equal(floats, stored))
@@ -157,11 +182,14 @@ Error FolderContents::addConstant(arith::ConstantOp constant) {
     return failure("its type differs from " + toString(info.dtype) + " in '" + source.path + "'");
   }
   if (!written.contains(key)) {
-    add(key, info.dtype, info.shape, std::move(bytes));
+    if (same)
+      addView(key, info.dtype, info.shape, bytes);
+    else
+      add(key, info.dtype, info.shape, bytes);
     return Error::success();
   }
   auto entry = llvm::find_if(entries, [&](const TensorEntry &e) { return e.name == key; });
-  if (entry->data != ArrayRef<char>(bytes))
+  if (entry->data != bytes)
     return failure("it has several values in the module, where a transformation changed it for one "
                    "of its users; transform with explicit-scale=never, or skip the layers that "
                    "share it");

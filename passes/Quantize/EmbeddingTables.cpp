@@ -5,6 +5,7 @@
 #include "EmbeddingGather.h"
 #include "LayerParts.h"
 #include "ptq/Analysis/LayerNames.h"
+#include "ptq/Analysis/LayerTimes.h"
 #include "ptq/Analysis/ModelSize.h"
 #include "ptq/Analysis/WeightValue.h"
 #include "ptq/Numerics/Packing.h"
@@ -275,14 +276,14 @@ llvm::Error EmbeddingTables::quantize(Table &table) {
   });
   StoredRows rowsOf(table.name, isShared, std::move(*weight), module.getContext());
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  LayerTimes::record(module.getContext(), table.name, seconds);
   for (const EmbeddingGather &gather : table.gathers) {
     DequantizeOp result = fake ? quantizeAndBack(gather, rowsOf) : readRounded(gather, rowsOf);
     Builder b(module.getContext());
     result->setAttr(kEmbeddingAttr,
                     b.getDictionaryAttr({b.getNamedAttr("name", b.getStringAttr(table.name)),
                                          b.getNamedAttr("shape", b.getI64ArrayAttr({rows, width})),
-                                         b.getNamedAttr("error", b.getF64FloatAttr(error)),
-                                         b.getNamedAttr("seconds", b.getF64FloatAttr(seconds))}));
+                                         b.getNamedAttr("error", b.getF64FloatAttr(error))}));
     if (fake) {
       tensor::ExtractOp(gather.extract).getTensorMutable().assign(result.getX());
       continue;

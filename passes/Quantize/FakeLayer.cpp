@@ -138,6 +138,6 @@ llvm::Error ptq::replaceByFake(const SelectedLayer &selected, PackedWeight packe
   layer.removeActivationSchemeAttr();
   layer.removeClipAttr();
   layer.removeOutliersAttr();
-  layer->setAttr(kReportAttr, recordAttribute(b, record));
+  setRecord(layer, layer.getLayerName(), record);
   return llvm::Error::success();
 }

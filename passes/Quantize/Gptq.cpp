@@ -6,9 +6,11 @@
 #include "EmbeddingTables.h"
 #include "GptqRounder.h"
 #include "RoundingPass.h"
+#include "SharedWeights.h"
 
 #include "ptq/Calibrate/CalibrationSamples.h"
 #include "ptq/Calibrate/StatisticsSource.h"
+#include "ptq/Numerics/Threads.h"
 #include "ptq/Quantize/Passes.h"
 #include "ptq/Raise/PendingPasses.h"
 #include "ptq/Raise/Raise.h"
@@ -41,6 +43,10 @@ struct GptqPass : RoundingPass<ptq::impl::GptqBase<GptqPass>> {
 
 private:
   llvm::Error quantize();
+  /// What a run's rounded layers have in common, for LayerStore.
+  std::string describeRun(ArrayRef<SelectedLayer> layers) const;
+  /// Puts the rounded layers in their places, in other functions than the calibrated one too.
+  llvm::Error replaceLayers(std::vector<RoundedLayer> rounded, func::FuncOp calibrated);
   llvm::Error runOnSamples(const CalibrationSource &source, GptqRounder &rounder);
   llvm::Error runOnGrams(const std::string &file, ArrayRef<SelectedLayer> layers,
                          GptqRounder &rounder);
@@ -85,12 +91,59 @@ llvm::Error GptqPass::runOnGrams(const std::string &file, ArrayRef<SelectedLayer
     llvm::Expected<std::vector<float>> divisor = divisorOf(layer);
     if (!divisor)
       return divisor.takeError();
-    auto result = rounder.round(layer, [&](std::vector<float> &out) {
+    auto computeGram = [&](std::vector<float> &out) {
       llvm::copy(gram, out.begin());
       return statistics::applyDivisorToGram(out, *divisor);
+    };
+    auto result = rounder.round(layer, computeGram, [&] {
+      return contentHash(gram) + " " + contentHash(ArrayRef<float>(*divisor));
     });
     if (!result)
       return result.takeError();
+  }
+  return llvm::Error::success();
+}
+
+std::string GptqPass::describeRun(ArrayRef<SelectedLayer> layers) const {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "gptq order=" << order << " damp=" << damp << " static-groups=" << staticGroups
+     << " sequential=" << sequential << " outliers=" << outliers
+     << " threads=" << numerics::threadCount() << '\n';
+  for (const SelectedLayer &selected : layers) {
+    LinearOp layer = selected.layer;
+    os << layer.getLayerName() << ' ' << layer.getWeight().getType() << " scheme "
+       << describe(selected.scheme);
+    if (selected.activation)
+      os << ' ' << selected.activation;
+    if (!selected.method.empty())
+      os << " by " << selected.method;
+    os << '\n';
+  }
+  return text;
+}
+
+llvm::Error GptqPass::replaceLayers(std::vector<RoundedLayer> rounded, func::FuncOp calibrated) {
+  std::vector<SharingLayer> sharing;
+  if (calibrated) {
+    SmallVector<LinearOp> layers;
+    for (const RoundedLayer &entry : rounded)
+      layers.push_back(entry.selected.layer);
+    sharing = findSharingLayers(calibrated, layers);
+  }
+  LayerReplacer replacer(fake);
+  for (const RoundedLayer &entry : rounded) {
+    if (llvm::Error error = replacer.replace(entry.selected, entry.weight, entry.record))
+      return error;
+    ++numRounded;
+  }
+  for (const SharingLayer &other : sharing) {
+    const RoundedLayer &entry = rounded[other.of];
+    SelectedLayer selected = entry.selected;
+    selected.layer = other.layer;
+    if (llvm::Error error = replacer.replace(selected, entry.weight, entry.record))
+      return error;
+    ++numRounded;
   }
   return llvm::Error::success();
 }
@@ -121,11 +174,12 @@ llvm::Error GptqPass::quantize() {
         "it needs calibration samples: run --calibrate=\"data=F\" before, or "
         "--load-statistics with Gram matrices");
   Operation *root = module;
+  func::FuncOp calibrated;
   if (source) {
     llvm::Expected<func::FuncOp> function = findFunction(module, source->function);
     if (!function)
       return function.takeError();
-    root = *function;
+    root = calibrated = *function;
   }
   module->removeAttr(kPendingRoundingAttr);
   auto layers = selectLayers(root, roundingOptions());
@@ -160,8 +214,15 @@ llvm::Error GptqPass::quantize() {
                                      "' is rounded to a codebook, beside which there is no sparse "
                                      "part: give type=int, or leave outliers out");
   }
+  std::unique_ptr<LayerStore> store;
+  if (!resume.empty()) {
+    auto opened = LayerStore::open(resume, describeRun(*layers));
+    if (!opened)
+      return opened.takeError();
+    store = std::move(*opened);
+  }
   GptqRounder rounder(*layers, *columnOrder, options, damp, sequential,
-                      collect ? &collector : nullptr);
+                      collect ? &collector : nullptr, store.get());
   if (llvm::Error error =
           source ? runOnSamples(*source, rounder) : runOnGrams(statistics, *layers, rounder))
     return error;
@@ -170,11 +231,7 @@ llvm::Error GptqPass::quantize() {
     source->pending = false;
     source->attachTo(module);
   }
-  LayerReplacer replacer(fake);
-  for (RoundedLayer &entry : rounder.takeRounded()) {
-    if (llvm::Error error = replacer.replace(entry.selected, std::move(entry.weight), entry.record))
-      return error;
-    ++numRounded;
-  }
+  if (llvm::Error error = replaceLayers(rounder.takeRounded(), calibrated))
+    return error;
   return quantizeEmbeddings(module, embeddings, fake).takeError();
 }

@@ -23,9 +23,9 @@ static double secondsSince(Clock::time_point start) {
 
 GptqRounder::GptqRounder(ArrayRef<SelectedLayer> selected, numerics::ColumnOrder order,
                          numerics::GptqOptions options, float damping, bool sequential,
-                         StatisticsCollector *collector)
+                         StatisticsCollector *collector, LayerStore *store)
     : order(order), options(options), damping(damping), sequential(sequential),
-      collector(collector), progress("gptq", selected.size()) {
+      collector(collector), store(store), progress("gptq", selected.size()) {
   llvm::DenseMap<Value, std::set<FactorKey>> factors;
   for (const SelectedLayer &entry : selected) {
     LinearOp layer = entry.layer;
@@ -121,23 +121,77 @@ GptqRounder::solve(const SelectedLayer &selected, InputGram &input,
   return numerics::quantizeRtn(matrix, selected.scheme, clip->matrix());
 }
 
+llvm::Expected<std::string> GptqRounder::hashOf(const SelectedLayer &selected, InputGram &input,
+                                                llvm::function_ref<std::string()> hashInput) const {
+  LinearOp layer = selected.layer;
+  if (input.hash.empty())
+    input.hash = hashInput();
+  llvm::Expected<WeightValue> weight = evaluateWeight(layer.getWeight());
+  if (!weight)
+    return weight.takeError();
+  llvm::Expected<LayerClip> clip = LayerClip::of(layer, selected.scheme);
+  if (!clip)
+    return clip.takeError();
+  numerics::ConstMatrix bounds = clip->matrix();
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "input " << input.hash << "; weight " << contentHash(weight->data) << ' '
+     << layer.getWeight().getType() << "; clip "
+     << contentHash(ArrayRef(bounds.data, bounds.rows * bounds.columns)) << "; scheme "
+     << describe(selected.scheme) << "; method " << selected.method << "; integer activations "
+     << bool(selected.activation) << "; outliers ";
+  if (selected.outliers)
+    os << Attribute(selected.outliers);
+  os << "; order " << int(order) << "; damping " << double(damping) << "; options "
+     << options.staticGroups << ' ' << options.liveGroupScales << ' ' << options.blockSize << ' '
+     << options.computeErrors << ' ' << options.errorRows << ' ' << options.outliers;
+  return contentHash(ArrayRef(text.data(), text.size()));
+}
+
+llvm::Expected<LayerStore::Entry>
+GptqRounder::solveOrFind(const SelectedLayer &selected, InputGram &input,
+                         llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
+                         llvm::function_ref<std::string()> hashInput) {
+  auto start = Clock::now();
+  std::string made;
+  if (store) {
+    llvm::Expected<std::string> hash = hashOf(selected, input, hashInput);
+    if (!hash)
+      return hash.takeError();
+    made = *hash;
+    auto found = store->find(selected.layer, selected.scheme, made);
+    if (!found)
+      return found.takeError();
+    if (*found)
+      return std::move(**found);
+  }
+  LayerStore::Entry entry;
+  auto result = solve(selected, input, computeGram, entry.record);
+  if (!result)
+    return result.takeError();
+  entry.record.seconds = secondsSince(start);
+  entry.weight = LayerReplacer::pack(selected, std::move(*result));
+  if (store)
+    if (llvm::Error error = store->keep(selected.layer, made, entry))
+      return std::move(error);
+  return entry;
+}
+
 llvm::Expected<numerics::QuantizedWeight>
 GptqRounder::round(LinearOp layer,
-                   llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram) {
-  auto start = Clock::now();
+                   llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
+                   llvm::function_ref<std::string()> hashInput) {
   progress.begin(layer.getLayerName());
   const Layer &info = layers[layer];
   InputGram &input = inputs[info.input];
-  RoundingRecord record;
-  auto result = solve(info.selected, input, computeGram, record);
-  if (!result)
+  auto entry = solveOrFind(info.selected, input, computeGram, hashInput);
+  if (!entry)
     return llvm::createStringError("layer '" + layer.getLayerName() +
-                                   "': " + toString(result.takeError()));
+                                   "': " + toString(entry.takeError()));
   if (--input.layersLeft == 0)
     inputs.erase(info.input);
-  record.seconds = secondsSince(start);
-  rounded.push_back(
-      {info.selected, LayerReplacer::pack(info.selected, *result), std::move(record)});
+  numerics::QuantizedWeight result = entry->weight.unpack();
+  rounded.push_back({info.selected, std::move(entry->weight), std::move(entry->record)});
   progress.advance();
   return result;
 }
@@ -150,10 +204,12 @@ llvm::Expected<std::optional<std::vector<float>>> GptqRounder::observe(Operation
       return std::move(error);
   if (!layers.contains(op))
     return std::nullopt;
-  auto result = round(layer, [&](std::vector<float> &gram) {
+  auto computeGram = [&](std::vector<float> &gram) {
     numerics::accumulateGram(x, numerics::MutableMatrix(gram.data(), x.columns, x.columns));
     return llvm::Error::success();
-  });
+  };
+  auto result =
+      round(layer, computeGram, [&] { return contentHash(ArrayRef(x.data, x.rows * x.columns)); });
   if (!result)
     return result.takeError();
   if (!sequential)

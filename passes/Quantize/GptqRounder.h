@@ -11,6 +11,7 @@
 #define PTQ_PASSES_QUANTIZE_GPTQROUNDER_H
 
 #include "LayerReplacer.h"
+#include "LayerStore.h"
 #include "ptq/Calibrate/StatisticsCollector.h"
 #include "ptq/Execution/Executor.h"
 #include "ptq/Numerics/Gptq.h"
@@ -35,6 +36,7 @@ using FactorKey = std::pair<int64_t, const void *>;
 struct InputGram {
   std::vector<float> gram; ///< Upper triangle; empty once it is not needed.
   std::map<FactorKey, numerics::GramFactor> factors;
+  std::string hash;         ///< Of what the matrix is made of; empty until it is asked for.
   unsigned layersLeft = 0;  ///< Layers of this input still to be rounded.
   unsigned factorsLeft = 0; ///< Factors still to be made.
 };
@@ -44,7 +46,7 @@ class GptqRounder : public execution::LinearObserver {
 public:
   GptqRounder(llvm::ArrayRef<SelectedLayer> selected, numerics::ColumnOrder order,
               numerics::GptqOptions options, float damping, bool sequential,
-              StatisticsCollector *collector);
+              StatisticsCollector *collector, LayerStore *store = nullptr);
 
   /// Statistics that --calibrate left pending are collected on the way, of all layers.
   bool wants(mlir::Operation *op) override {
@@ -54,9 +56,11 @@ public:
                                                             numerics::ConstMatrix x) override;
 
   /// Rounds one layer with the Gram matrix of its input, [in, in], of which the upper triangle is
-  /// read. The matrix is asked for only if no earlier layer brought it.
+  /// read. The matrix is asked for only if no earlier layer brought it. `hashInput` is asked for
+  /// with a store: it identifies what the matrix is made of.
   llvm::Expected<numerics::QuantizedWeight>
-  round(LinearOp layer, llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram);
+  round(LinearOp layer, llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
+        llvm::function_ref<std::string()> hashInput);
 
   std::vector<RoundedLayer> takeRounded() { return std::move(rounded); }
 
@@ -72,6 +76,15 @@ private:
   solve(const SelectedLayer &selected, InputGram &input,
         llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram, RoundingRecord &record);
 
+  /// The hash of all that a rounded layer depends on.
+  llvm::Expected<std::string> hashOf(const SelectedLayer &selected, InputGram &input,
+                                     llvm::function_ref<std::string()> hashInput) const;
+  /// The layer as it is in the store or, after rounding it, is put there.
+  llvm::Expected<LayerStore::Entry>
+  solveOrFind(const SelectedLayer &selected, InputGram &input,
+              llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
+              llvm::function_ref<std::string()> hashInput);
+
   FactorKey keyOf(const SelectedLayer &selected) const;
   /// The factor of the input's Gram matrix that the layer is rounded with.
   llvm::Expected<const numerics::GramFactor *> factor(InputGram &input,
@@ -84,6 +97,7 @@ private:
   float damping;
   bool sequential;
   StatisticsCollector *collector; ///< Null if statistics are not asked for.
+  LayerStore *store;              ///< Null if rounded layers are kept in memory.
   Progress progress;
   std::vector<RoundedLayer> rounded;
 };

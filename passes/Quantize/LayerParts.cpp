@@ -2,6 +2,8 @@
 
 #include "LayerParts.h"
 
+#include "ptq/Analysis/LayerTimes.h"
+
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
@@ -17,16 +19,17 @@ SchemeAttr ptq::toAttribute(MLIRContext *context, const numerics::WeightScheme &
                          /*dynamic=*/false);
 }
 
-DictionaryAttr ptq::recordAttribute(OpBuilder &b, const RoundingRecord &record) {
-  SmallVector<NamedAttribute> entries{b.getNamedAttr("method", b.getStringAttr(record.method)),
-                                      b.getNamedAttr("seconds", b.getF64FloatAttr(record.seconds))};
+void ptq::setRecord(Operation *op, StringRef layer, const RoundingRecord &record) {
+  OpBuilder b(op);
+  LayerTimes::record(b.getContext(), layer, record.seconds);
+  SmallVector<NamedAttribute> entries{b.getNamedAttr("method", b.getStringAttr(record.method))};
   if (record.error)
     entries.push_back(b.getNamedAttr("error", b.getF64FloatAttr(*record.error)));
   if (record.errorRtn)
     entries.push_back(b.getNamedAttr("error_rtn", b.getF64FloatAttr(*record.errorRtn)));
   for (const auto &[name, value] : record.figures)
     entries.push_back(b.getNamedAttr(name, b.getF64FloatAttr(value)));
-  return b.getDictionaryAttr(entries);
+  op->setAttr(kReportAttr, b.getDictionaryAttr(entries));
 }
 
 void ptq::eraseIfUnused(Value value) {
@@ -58,10 +61,9 @@ numerics::ConstMatrix LayerClip::matrix() const {
 }
 
 void ptq::finishReplacement(LinearOp layer, Operation *result, const RoundingRecord &record) {
-  OpBuilder b(layer);
   for (NamedAttribute attr : layer->getDiscardableAttrs())
     result->setDiscardableAttr(attr.getName(), attr.getValue());
-  result->setAttr(kReportAttr, recordAttribute(b, record));
+  setRecord(result, layer.getLayerName(), record);
   layer.getY().replaceAllUsesWith(result->getResult(0));
   Value weight = layer.getWeight(), x = layer.getX();
   layer.erase();

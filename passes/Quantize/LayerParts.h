@@ -27,8 +27,9 @@ private:
 /// The attribute for a weight's scheme.
 SchemeAttr toAttribute(mlir::MLIRContext *context, const numerics::WeightScheme &scheme);
 
-/// The record as it is kept on a layer.
-mlir::DictionaryAttr recordAttribute(mlir::OpBuilder &b, const RoundingRecord &record);
+/// Keeps the record on the op that a layer has become, but for the time, which is kept beside the
+/// IR (ptq::LayerTimes).
+void setRecord(mlir::Operation *op, llvm::StringRef layer, const RoundingRecord &record);
 
 /// Erases what computed `value`, as far as nothing else reads it.
 void eraseIfUnused(mlir::Value value);

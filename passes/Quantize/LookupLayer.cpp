@@ -71,5 +71,5 @@ void LookupLayers::replace(LinearOp layer, PackedWeight weight, const RoundingRe
   layer.removeWeightSchemeAttr();
   layer.removeActivationSchemeAttr();
   layer.removeClipAttr();
-  layer->setAttr(kReportAttr, recordAttribute(b, record));
+  setRecord(layer, layer.getLayerName(), record);
 }

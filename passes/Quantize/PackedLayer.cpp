@@ -3,6 +3,7 @@
 #include "ptq/Quantize/PackedLayer.h"
 
 #include "LayerParts.h"
+#include "ptq/Analysis/ScratchBlob.h"
 #include "ptq/Checkpoint/Float16.h"
 #include "ptq/Numerics/Packing.h"
 
@@ -11,14 +12,14 @@ using namespace ptq;
 
 PackedWeight::PackedWeight(numerics::QuantizedWeight weight, bool bytes)
     : rows(weight.rows), columns(weight.columns), scheme(weight.scheme),
-      scales(std::move(weight.scales)), zeroPoints(std::move(weight.zeroPoints)),
+      scales(storeInScratch(std::move(weight.scales))), zeroPoints(std::move(weight.zeroPoints)),
       groupIndex(std::move(weight.groupIndex)), sparse(std::move(weight.sparse)),
       quantizedScales(std::move(weight.quantizedScales)),
       progressive(std::move(weight.progressive)) {
   if (bytes)
-    codes = std::move(weight.codes);
+    codes = storeInScratch(std::move(weight.codes));
   else
-    words = numerics::packCodes(weight.codes, rows, columns, scheme.bits);
+    words = storeInScratch(numerics::packCodes(weight.codes, rows, columns, scheme.bits));
 }
 
 numerics::QuantizedWeight PackedWeight::unpack() const {
@@ -26,9 +27,10 @@ numerics::QuantizedWeight PackedWeight::unpack() const {
   weight.rows = rows;
   weight.columns = columns;
   weight.scheme = scheme;
-  weight.codes = codes.empty() ? numerics::unpackCodes(words, rows, columns, scheme.bits) : codes;
-  weight.scales = scales;
-  weight.zeroPoints = zeroPoints;
+  weight.codes =
+      codes.empty() ? numerics::unpackCodes(words, rows, columns, scheme.bits) : codes.vec();
+  weight.scales = scales.vec();
+  weight.zeroPoints = zeroPoints.vec();
   weight.groupIndex = groupIndex;
   weight.sparse = sparse;
   weight.quantizedScales = quantizedScales;

@@ -107,6 +107,13 @@ def Gptq : Pass<"gptq", "::mlir::ModuleOp"> {
     Marks, integer activations and `clip` are as in `--rtn`. Later layers see the rounded weights and float
     activations, and XᵀX is that of the float activations.
 
+    Layers of other functions that use the weights of the calibrated one (a decoding function beside that of the
+    prefill) become what these became.
+
+    With `resume=DIR` each layer is written to the folder when it is rounded. The same command, started again after it was interrupted at any time, takes from there what it finds and
+    gives the same result to the byte. A layer is taken only if weight, input and options are those that it was made of;
+    a folder of another run is an error. Its files may be deleted once the result is saved.
+
     The scales of a group are taken when its first channel is reached, from the weights as corrected so far;
     `static-groups` takes them from the original weights. The range of a group need not be that of its weights:
     `mse` searches the one that rounds them best (perplexity of SmolLM2-135M with 4 bits in groups of 64: 17.5
@@ -124,7 +131,9 @@ def Gptq : Pass<"gptq", "::mlir::ModuleOp"> {
            "The share of weights, those whose rounding costs most, that stay in 16 bits as a sparse matrix: 0.5% or "
            "0.005, for example; at most 10%">,
     Option<"sequential", "sequential", "bool", /*default=*/"true",
-           "Later layers see the rounded weights of earlier ones">
+           "Later layers see the rounded weights of earlier ones">,
+    Option<"resume", "resume", "std::string", /*default=*/"\"\"",
+           "A folder that rounded layers are kept in as they come: a run that was interrupted goes on from there">
   ];
   let statistics = [Statistic<"numRounded", "layers-rounded", "Layers whose weights were rounded">];
   let dependentDialects = ["::ptq::PTQDialect", "::mlir::linalg::LinalgDialect",

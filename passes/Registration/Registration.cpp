@@ -2,10 +2,15 @@
 
 #include "ptq/InitAll.h"
 
+#include "ptq/Analysis/LayerTimes.h"
 #include "ptq/IR/PTQ.h"
 #include "ptq/Passes.h"
 
-void ptq::registerDialects(mlir::DialectRegistry &registry) { registry.insert<PTQDialect>(); }
+void ptq::registerDialects(mlir::DialectRegistry &registry) {
+  registry.insert<PTQDialect>();
+  registry.addExtension(
+      +[](mlir::MLIRContext *, PTQDialect *dialect) { dialect->addInterfaces<LayerTimes>(); });
+}
 
 void ptq::registerAllPasses() {
   static bool once = (registerPasses(), true);

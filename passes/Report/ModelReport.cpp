@@ -5,6 +5,7 @@
 #include "ModelReport.h"
 
 #include "ptq/Analysis/LayerNames.h"
+#include "ptq/Analysis/LayerTimes.h"
 #include "ptq/Analysis/ModelSize.h"
 #include "ptq/Analysis/WeightValue.h"
 #include "ptq/IR/PTQ.h"
@@ -94,6 +95,12 @@ static void describeLookup(json::Object &object, LookupDequantizeOp lookup) {
     object["group_size"] = groupSize;
 }
 
+/// How long rounding took, if it was in this process.
+static json::Value secondsOf(Operation *op, StringRef name) {
+  std::optional<double> seconds = LayerTimes::lookup(op->getContext(), name);
+  return seconds ? json::Value(*seconds) : json::Value(nullptr);
+}
+
 /// What all rows have; layers add to it.
 static json::Object row(StringRef name, Location loc, StringRef status, json::Value reason) {
   return json::Object{{"name", utf8(name)},
@@ -173,6 +180,8 @@ static json::Object layerRow(LayerOpInterface layer) {
     else
       object[entry.getName().getValue()] = number(record, entry.getName().getValue());
   }
+  if (record)
+    object["seconds"] = secondsOf(layer, layer.getLayerName());
   return object;
 }
 
@@ -183,10 +192,12 @@ static json::Object embeddingRow(DequantizeOp op, DictionaryAttr record) {
     for (auto size : sizes.getAsRange<IntegerAttr>())
       shape.push_back(size.getInt());
   auto name = record.getAs<StringAttr>("name");
-  return json::Object{
-      {"name", utf8(name ? name.getValue() : "")}, {"shape", std::move(shape)},
-      {"location", locationText(op.getLoc())},     {"bits", op.getScheme().getBits()},
-      {"error", number(record, "error")},          {"seconds", number(record, "seconds")}};
+  return json::Object{{"name", utf8(name ? name.getValue() : "")},
+                      {"shape", std::move(shape)},
+                      {"location", locationText(op.getLoc())},
+                      {"bits", op.getScheme().getBits()},
+                      {"error", number(record, "error")},
+                      {"seconds", secondsOf(op, name ? name.getValue() : "")}};
 }
 
 json::Object ptq::describeModel(ModuleOp module) {

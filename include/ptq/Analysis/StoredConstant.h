@@ -13,6 +13,40 @@
 
 namespace ptq {
 
+/// An array that does not change: a vector taken over, or part of what `owner` keeps, a mapped file
+/// for example. Copies share the data.
+template <typename T> class StoredArray {
+public:
+  StoredArray() = default;
+  StoredArray(std::vector<T> data) {
+    auto taken = std::make_shared<std::vector<T>>(std::move(data));
+    view = *taken;
+    owner = std::move(taken);
+  }
+  StoredArray(llvm::ArrayRef<T> data, std::shared_ptr<const void> owner)
+      : view(data), owner(std::move(owner)) {}
+
+  operator llvm::ArrayRef<T>() const { return view; }
+  std::vector<T> vec() const { return view.vec(); }
+  bool empty() const { return view.empty(); }
+  size_t size() const { return view.size(); }
+  const T *data() const { return view.data(); }
+  const T &operator[](size_t i) const { return view[i]; }
+
+  llvm::ArrayRef<char> bytes() const {
+    return {reinterpret_cast<const char *>(view.data()), view.size() * sizeof(T)};
+  }
+  /// The data as a resource that keeps what owns them.
+  mlir::AsmResourceBlob blob() const {
+    return mlir::AsmResourceBlob(
+        bytes(), alignof(T), [owner = owner](void *, size_t, size_t) {}, /*dataIsMutable=*/false);
+  }
+
+private:
+  llvm::ArrayRef<T> view;
+  std::shared_ptr<const void> owner;
+};
+
 /// The elements of a tensor, row major in `data`, under a resource named after `key`. A single
 /// element is always a splat, which a resource cannot be: it becomes a dense attribute.
 mlir::ElementsAttr storeElements(mlir::RankedTensorType type, mlir::AsmResourceBlob data,
@@ -22,14 +56,7 @@ mlir::ElementsAttr storeElements(mlir::RankedTensorType type, mlir::AsmResourceB
 template <typename T>
 mlir::ElementsAttr storeElements(mlir::RankedTensorType type, std::vector<T> data,
                                  llvm::StringRef key) {
-  auto owner = std::make_shared<std::vector<T>>(std::move(data));
-  llvm::ArrayRef<char> bytes(reinterpret_cast<const char *>(owner->data()),
-                             owner->size() * sizeof(T));
-  return storeElements(type,
-                       mlir::AsmResourceBlob(
-                           bytes, alignof(T), [owner](void *, size_t, size_t) {},
-                           /*dataIsMutable=*/false),
-                       key);
+  return storeElements(type, StoredArray<T>(std::move(data)).blob(), key);
 }
 
 /// A constant of `elements` with the checkpoint key `key`.
@@ -44,6 +71,16 @@ mlir::Value createConstant(mlir::OpBuilder &b, mlir::Location loc, std::vector<T
   std::string name = key.str();
   auto type = mlir::RankedTensorType::get(shape, elementType);
   return createConstant(b, loc, storeElements(type, std::move(data), name), name);
+}
+
+/// The same of data that may be shared.
+template <typename T>
+mlir::Value createConstant(mlir::OpBuilder &b, mlir::Location loc, const StoredArray<T> &data,
+                           llvm::ArrayRef<int64_t> shape, mlir::Type elementType,
+                           const llvm::Twine &key) {
+  std::string name = key.str();
+  auto type = mlir::RankedTensorType::get(shape, elementType);
+  return createConstant(b, loc, storeElements(type, data.blob(), name), name);
 }
 
 } // namespace ptq

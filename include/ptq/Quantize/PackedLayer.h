@@ -5,6 +5,7 @@
 #ifndef PTQ_QUANTIZE_PACKEDLAYER_H
 #define PTQ_QUANTIZE_PACKEDLAYER_H
 
+#include "ptq/Analysis/StoredConstant.h"
 #include "ptq/IR/PTQ.h"
 #include "ptq/Numerics/QuantizedWeight.h"
 
@@ -26,19 +27,21 @@ struct RoundingRecord {
 inline constexpr llvm::StringLiteral kReportAttr = "ptq.report";
 inline constexpr llvm::StringLiteral kSkippedAttr = "ptq.skipped";
 
-/// A rounded weight, packed: what replaces a layer once the function may change.
+/// A rounded weight, packed: what replaces a layer once the function may change. Copies share the
+/// large arrays.
 struct PackedWeight {
-  int64_t rows, columns;
+  int64_t rows = 0, columns = 0;
   numerics::WeightScheme scheme;
-  std::vector<uint32_t> words; ///< The dense bit stream of each row; or
-  std::vector<int8_t> codes;   ///< [rows, columns], where 8 bits are kept as bytes.
-  std::vector<float> scales;
-  std::vector<int8_t> zeroPoints;
+  StoredArray<uint32_t> words; ///< The dense bit stream of each row; or
+  StoredArray<int8_t> codes;   ///< [rows, columns], where 8 bits are kept as bytes.
+  StoredArray<float> scales;
+  StoredArray<int8_t> zeroPoints;
   std::vector<int32_t> groupIndex;
   numerics::SparseWeight sparse;                            ///< Weights that stay in 16 bits.
   std::optional<numerics::QuantizedScales> quantizedScales; ///< Of `scales`.
   std::optional<numerics::ProgressiveScales> progressive;   ///< What `scales` are products of.
 
+  PackedWeight() = default;
   /// With `bytes` codes are kept as they are, else they are packed.
   explicit PackedWeight(numerics::QuantizedWeight weight, bool bytes = false);
   /// The weight that was packed.
