@@ -25,8 +25,8 @@ struct KernelLaunch {
   std::string kernel;
   kernels::GemmTile tile;
   int64_t sharedBytes;
-  int64_t columns;                        ///< of the result
-  llvm::SmallVector<mlir::Value> numbers; ///< i32, arguments after the number of rows
+  int64_t columns;                             ///< of the result
+  llvm::SmallVector<mlir::Value> numbers = {}; ///< i32, arguments after the number of rows
 };
 
 /// Any kernel as it is launched.

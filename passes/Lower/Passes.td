@@ -44,7 +44,8 @@ def PTQToGpu : Pass<"ptq-to-gpu", "::mlir::ModuleOp"> {
     Where few rows and columns leave multiprocessors idle, several blocks share a tile (split-K): such a launch has two
     more operands, memory for sums and counters that are zero before and after. `ptq.dynamic_quantize` of tokens and
     `ptq.quantize` with scales of tokens or of the tensor become a kernel's launch as well: a warp or a block reads a row
-    once and writes its codes. Packed weights, their scales and zero points, are laid out anew for the kernel: they must
+    once and writes its codes. An RMSNorm or LayerNorm that nobody else reads is computed by the same kernel, if it is
+    written as the kernel computes it, to the last bit. On sm_90a int8 layers with many rows multiply by wgmma. Packed weights, their scales and zero points, are laid out anew for the kernel: they must
     be constants (`--load-parameters`); `--shuffle-weights` does that for weights beforehand. Float32 activations of
     weight-only layers are rounded as `float32-activations` says, with a remark: to float16 (10 bits of fraction, up to 65504), to
     bfloat16 (7 bits, float32's range), or, with `keep`, such layers stay as they are.

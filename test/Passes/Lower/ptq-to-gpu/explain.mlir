@@ -1,6 +1,7 @@
 // Why a layer has its tile.
 //
 // RUN: quant-opt %s "--ptq-to-gpu=chip=sm_86 explain" -o /dev/null 2>&1 | FileCheck %s
+// RUN: quant-opt %s "--ptq-to-gpu=chip=sm_90a explain" 2>&1 | FileCheck %s --check-prefix=HOPPER
 // RUN: quant-opt %s "--ptq-to-gpu=chip=sm_86" -o /dev/null 2>&1 | FileCheck %s --check-prefix=SILENT --allow-empty
 //
 // CHECK: remark: layer 'a' on sm_86 (A10), m=4096 n=4096 k=4096: tile [[TILE:[0-9]+x[0-9]+x[0-9]+, warps [0-9]+x[0-9]+x1, [0-9]+ stages]]
@@ -11,6 +12,8 @@
 // CHECK-NEXT: and {{[0-9]+}} others, modelled
 //
 // CHECK: remark: 'ptq.integer_batch_matmul' on sm_86 (A10), m=64 n=64 k=64: tile
+// HOPPER: layer 'a' on sm_90a (H100 SXM), m=4096 n=4096 k=4096: tile 128x256x128, warps 8x1x1, 4 stages, wgmma
+// HOPPER: .visible .entry integer_linear_n4096_k4096_128x256x128_8x1_s4_{{.*}}_wgmma
 // SILENT-NOT: remark
 func.func @layers(%q: tensor<4096x4096xi8>, %s: tensor<4096xf32>, %w: tensor<4096x4096xi8>, %ws: tensor<4096x1xf32>,
                   %a: tensor<2x64x64xi8>, %as: tensor<2x64xf32>) -> (tensor<4096x4096xf16>, tensor<2x64x64xf32>) {
