@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// kernel-ptx: writes the PTX of one kernel, for scripts/kernel-counts and ptx-run; or says which
-// tile is chosen.
+// kernel-ptx: writes the PTX of one kernel, for scripts/kernel-counts and ptx-run; or counts what
+// it executes in the emulator; or says which tile is chosen.
 
+#include "ptq/Emulator/Device.h"
 #include "ptq/Kernels/BoundModel.h"
 #include "ptq/Kernels/Compile.h"
 #include "ptq/Kernels/IntegerBatchMatmul.h"
@@ -38,11 +39,58 @@ static cl::list<int64_t>
     tileShape("tile", cl::CommaSeparated,
               cl::desc("blockM,blockN,blockK,warpsM,warpsN,stages[,warpsK[,splits]]"));
 static cl::opt<bool> wgmma("wgmma", cl::desc("the tile's products by wgmma (sm_90a)"));
+static cl::opt<bool>
+    emulated("emulate", cl::desc("instead of PTX: what a tile executes in the emulator, JSON"));
 static cl::opt<bool> explainOnly("explain", cl::desc("say which tile is chosen, and why"));
 
 static int fail(const llvm::Twine &message) {
   llvm::WithColor::error(llvm::errs(), "kernel-ptx") << message << '\n';
   return 1;
+}
+
+/// What all blocks of one tile of the product execute: {"instructions": …, "mma": …}, of warps
+/// (wgmma: one of each warp). Operands are zeros.
+static llvm::Expected<llvm::json::Value> emulate(const std::string &ptx, TypeRange types,
+                                                 const GemmTile &tile, int64_t shared) {
+  std::unique_ptr<ptq::emulator::Device> device = ptq::emulator::createEmulator({});
+  auto loaded = device->load(ptx, "kernel.ptx");
+  if (!loaded)
+    return loaded.takeError();
+  // Room for any of them: a batch's weight, and float32s of rows of the operand, the output or
+  // sums.
+  int64_t products = std::max<int64_t>(1, batch);
+  int64_t bytes =
+      products * (n * k + 4 * tile.blockM * std::max(n, k)) + Workspace::sumBytesPerTile(tile);
+  std::vector<std::vector<char>> arguments;
+  for (Type type : types) {
+    if (type.isInteger(32)) {
+      arguments.push_back(ptq::emulator::argument(static_cast<int32_t>(tile.blockM)));
+      continue;
+    }
+    llvm::Expected<uint64_t> address = device->allocate(bytes);
+    if (!address)
+      return address.takeError();
+    if (llvm::Error error = device->fill(*address, bytes, 0))
+      return std::move(error);
+    arguments.push_back(ptq::emulator::argument(*address));
+  }
+  ptq::emulator::LaunchConfig config;
+  config.grid.x = tile.blocks(tile.blockM, tile.blockN);
+  config.grid.y = products;
+  config.block.x = tile.threads();
+  config.dynamicShared = shared;
+  auto result = device->launch(**loaded, "kernel", config, arguments);
+  if (!result)
+    return result.takeError();
+  for (const ptq::emulator::Finding &finding : result->findings)
+    return llvm::createStringError(ptq::emulator::describe(finding));
+  int64_t mma = 0;
+  for (const auto &[opcode, counters] : result->counters->opcodes)
+    if (llvm::StringRef(opcode).starts_with("mma.") ||
+        llvm::StringRef(opcode).starts_with("wgmma.mma_async"))
+      mma += counters.instructions;
+  return llvm::json::Object{
+      {"instructions", static_cast<int64_t>(result->counters->total.instructions)}, {"mma", mma}};
 }
 
 int main(int argc, char **argv) {
@@ -98,6 +146,8 @@ int main(int argc, char **argv) {
   OwningOpRef<ModuleOp> root = ModuleOp::create(b.getUnknownLoc());
   b.setInsertionPointToStart(root->getBody());
   auto module = gpu::GPUModuleOp::create(b, b.getUnknownLoc(), "kernels");
+  gpu::GPUFuncOp function;
+  int64_t shared = 0;
   Type biasType = bias ? Type(b.getF32Type()) : Type();
   if (bits && !activationBits) {
     WeightOnlyLinearSpec spec;
@@ -112,7 +162,8 @@ int main(int argc, char **argv) {
     spec.outputType = type(outputName);
     if (!isValidTile(spec, choice->tile))
       return fail("the kernel cannot be made with this tile");
-    emitWeightOnlyLinear(module, "kernel", spec, choice->tile);
+    function = emitWeightOnlyLinear(module, "kernel", spec, choice->tile);
+    shared = sharedBytes(spec, choice->tile);
   } else if (batch) {
     IntegerBatchMatmulSpec spec;
     spec.n = n;
@@ -121,7 +172,8 @@ int main(int argc, char **argv) {
     spec.outputType = type(outputName);
     if (!isValidTile(spec, choice->tile))
       return fail("the kernel cannot be made with this tile");
-    emitIntegerBatchMatmul(module, "kernel", spec, choice->tile);
+    function = emitIntegerBatchMatmul(module, "kernel", spec, choice->tile);
+    shared = sharedBytes(spec, choice->tile);
   } else {
     PackedIntegerLinearSpec spec;
     IntegerLinearSpec &linear = spec.linear;
@@ -137,16 +189,23 @@ int main(int argc, char **argv) {
     spec.groupSize = group;
     if (activationBits ? !isValidTile(spec, choice->tile) : !isValidTile(linear, choice->tile))
       return fail("the kernel cannot be made with this tile");
-    if (activationBits)
-      emitPackedIntegerLinear(module, "kernel", spec, choice->tile);
-    else
-      emitIntegerLinear(module, "kernel", linear, choice->tile);
+    function = activationBits ? emitPackedIntegerLinear(module, "kernel", spec, choice->tile)
+                              : emitIntegerLinear(module, "kernel", linear, choice->tile);
+    shared = activationBits ? sharedBytes(spec, choice->tile) : sharedBytes(linear, choice->tile);
   }
+  SmallVector<Type> types(function.getArgumentTypes());
   if (failed(verify(*root)) || failed(lowerToNVVM(module)))
     return fail("the kernel is invalid");
   llvm::Expected<std::string> ptx = translateToPtx(module, *chip);
   if (!ptx)
     return fail(llvm::toString(ptx.takeError()));
-  llvm::outs() << *ptx;
+  if (!emulated) {
+    llvm::outs() << *ptx;
+    return 0;
+  }
+  llvm::Expected<llvm::json::Value> counts = emulate(*ptx, types, choice->tile, shared);
+  if (!counts)
+    return fail(llvm::toString(counts.takeError()));
+  llvm::outs() << *counts << '\n';
   return 0;
 }
