@@ -52,7 +52,7 @@ function(ptq_add_tool name)
   target_compile_options(${name} PRIVATE ${PTQ_WARNINGS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
   ptq_use_mlir_pch(${name})
-  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT Runtime)
 endfunction()
 
 # ptq_add_unit_test(NAME SOURCES a.cpp … [LINK target …] [MLIR]): a GoogleTest binary, one ctest test a case.
