@@ -19,11 +19,12 @@ config.excludes = ["Inputs", "Models", "Forms", "Unit", "Integration", "Benchmar
 
 llvm_config.use_default_substitutions()
 tools_dir = os.path.join(config.ptq_build_dir, "bin")
-tools = ["quant-opt", "quant-run", "ptx-run"]
+tools = ["quant-opt", "quant-run", "ptx-run", "quant-lsp-server"]
 llvm_config.add_tool_substitutions(
     [ToolSubst(tool) for tool in tools if os.path.exists(os.path.join(tools_dir, tool))], [tools_dir])
 llvm_config.add_tool_substitutions(["mlir-opt", "mlir-runner", "mlir-tblgen", "llvm-nm", "split-file"], [config.llvm_tools_dir])
 config.substitutions += [
+    ("%manual", os.path.join(config.ptq_build_dir, "manual")),
     ("%ptq_plugin", os.path.join(config.ptq_build_dir, "lib", "libPTQPlugin.so")),
     ("%ptq_runtime", os.path.join(config.ptq_build_dir, "lib", "libPTQRuntime.so")),
     ("%runner_utils", os.path.join(config.llvm_library_dir, "libmlir_runner_utils.so")),
