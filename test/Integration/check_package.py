@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Installs the build, compiles examples/embedding against what was installed, and runs it.
+"""Installs the build, compiles examples/embedding against what was installed, and runs it; then programs that ask for some
+components only, which must not be linked with others.
 
   check_package.py CMAKE BUILD SOURCE CXX
 """
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,46 @@ def run(*command):
     if result.returncode:
         sys.exit(f"{result.stdout}\nfailed with exit status {result.returncode}")
     return result.stdout
+
+
+STAGES = """#include "ptq/Raise/Passes.h"
+#include "ptq/Transform/Passes.h"
+int main() {
+  ptq::registerPTQRaisePasses();
+  ptq::registerPTQTransformPasses();
+}
+"""
+
+
+def check_components(cmake, source, prefix, work, compiler):
+    """A program of Numerics links one library of ours and no MLIR; one of Raise and Transform no kernels, no emulator."""
+    def build(name):
+        folder = work / name / "build"
+        run(cmake, "-S", work / name, "-B", folder, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}",
+            f"-DCMAKE_CXX_COMPILER={compiler}", "-DCMAKE_BUILD_TYPE=Debug")
+        run(cmake, "--build", folder)
+        linked = set(re.findall(r"lib(PTQ\w+)\.a", (folder / "build.ninja").read_text()))
+        loaded = run("readelf", "-d", folder / name)
+        run(folder / name)
+        return linked, loaded
+
+    shutil.copytree(source / "examples/numerics", work / "numerics")
+    linked, loaded = build("numerics")
+    if "PTQNumerics" not in linked or not linked <= {"PTQNumerics", "PTQSupport"} or "libMLIR" in loaded:
+        sys.exit(f"the component Numerics brings {sorted(linked)}, and loads:\n{loaded}")
+    (work / "stages").mkdir()
+    (work / "stages/main.cpp").write_text(STAGES)
+    (work / "stages/CMakeLists.txt").write_text("""cmake_minimum_required(VERSION 3.25)
+project(stages LANGUAGES CXX)
+set(CMAKE_CXX_STANDARD 17)
+find_package(PTQ 0.1 REQUIRED CONFIG COMPONENTS Raise Transform)
+add_executable(stages main.cpp)
+target_link_libraries(stages PRIVATE PTQ::Raise PTQ::Transform)
+""")
+    linked, loaded = build("stages")
+    unwanted = linked & {"PTQKernels", "PTQEmulator", "PTQLower", "PTQRegistration", "PTQDeviceExecution", "PTQInterchange"}
+    if not {"PTQRaise", "PTQTransform"} <= linked or unwanted or "libMLIR" not in loaded:
+        sys.exit(f"the components Raise and Transform bring {sorted(linked)}")
 
 
 def main():
@@ -48,6 +90,7 @@ def main():
     for folder in ("include/ptq/IR/PTQOps.h.inc", "include/ptq/IR/PTQOps.td", "include/ptq/Raise/Passes.h.inc"):
         if not (prefix / folder).exists():
             sys.exit(f"{folder} was not installed")
+    check_components(cmake, source, prefix, work, compiler)
 
 
 if __name__ == "__main__":
