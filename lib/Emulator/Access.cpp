@@ -161,8 +161,8 @@ static void handleRace(DeferredRace found) {
                  !found.race.unfenced && found.warp->defer(found);
   } else if (found.race.deferred) {
     isDeferred = true;
-    for (uint32_t readers = found.race.readers; readers; readers &= readers - 1)
-      isDeferred &= cta.warps[__builtin_ctz(readers)]->defer(found);
+    for (uint64_t readers = found.race.readers; readers; readers &= readers - 1)
+      isDeferred &= cta.warps[__builtin_ctzll(readers)]->defer(found);
   }
   if (!isDeferred)
     reportRace(found);

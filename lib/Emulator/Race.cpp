@@ -171,7 +171,7 @@ static RaceResult conflictWithRead(const ShadowCell &cell, const RaceAccess &acc
   for (uint64_t readers = cell.readers; readers; readers &= readers - 1) {
     unsigned reader = __builtin_ctzll(readers);
     if (!access.clocks.happensBefore(access.cta, reader, cell.readTime, access.warp))
-      result.readers |= 1u << reader;
+      result.readers |= uint64_t(1) << reader;
   }
   return result;
 }

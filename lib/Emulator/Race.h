@@ -160,7 +160,8 @@ struct RaceResult {
   /// The other accesses were all by a deferred load: the CTA's warps of which nothing orders it,
   /// and when.
   bool deferred = false;
-  uint32_t readers = 0, readTime = 0;
+  uint64_t readers = 0;
+  uint32_t readTime = 0;
 };
 
 /// `bytes`: which of the word's four bytes.

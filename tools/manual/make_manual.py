@@ -56,8 +56,9 @@ quant-run model.w4.mlir --parameters=model.w4.safetensors \\
 
 def header(name, section, version, summary):
     # `t`: man runs tbl on it.
+    # `.ad l`: names of options are too long to be spread over a line.
     return ["'\\\" t", f".TH {name.upper()} {section} \"\" \"mlir\\-ptq {version}\" \"mlir\\-ptq\"", ".SH NAME",
-            f"{escape(name)} \\- {escape(summary)}"]
+            f"{escape(name)} \\- {escape(summary)}", ".ad l"]
 
 
 def example():
