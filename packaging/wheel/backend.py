@@ -104,8 +104,9 @@ def copy_licences(package, sources):
                 owner = done.stdout.split(":")[0]
                 break
         copyright = pathlib.Path("/usr/share/doc", owner, "copyright")
-        if owner and copyright.exists():
-            shutil.copyfile(copyright, folder / owner)
+        if not owner or not copyright.exists():
+            raise SystemExit(f"the licence of {source} is not known: it is of no Debian package, and a wheel may not be without it")
+        shutil.copyfile(copyright, folder / owner)
 
 
 def write_metadata(info, tag):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Every option of its own that a tool's --help lists is in its page, every pass and its options in ptq-passes(7): pages.py DIR
+"""Every option of its own that a tool's --help lists is in its page, every pass and option of docs/Passes.md in
+ptq-passes(7): pages.py DIR SOURCE
 
 Pages are read as `man` reads them, where there is one; a warning of it is an error.
 """
@@ -15,9 +16,10 @@ manual = pathlib.Path(sys.argv[1])
 def text_of(page):
     if not shutil.which("man"):
         return page.read_text().replace("\\-", "-").replace("\\fB", "").replace("\\fR", "")
-    done = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True,
-                          env={"PATH": "/usr/bin:/bin", "MANWIDTH": "200", "LC_ALL": "C.UTF-8"})
-    assert done.returncode == 0 and not done.stderr, f"{page}: {done.stderr}"
+    for width in ("100", "200"):
+        done = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True,
+                              env={"PATH": "/usr/bin:/bin", "MANWIDTH": width, "LC_ALL": "C.UTF-8"})
+        assert done.returncode == 0 and not done.stderr, f"{page}: {done.stderr}"
     return done.stdout
 
 
@@ -31,11 +33,13 @@ for tool in ("quant-run", "ptx-run"):
         checked += 1
 passes = text_of(manual / "man7" / "ptq-passes.7")
 short = text_of(manual / "man1" / "quant-opt.1")
-for name in ("gptq", "rtn", "smoothquant", "awq", "raise-linear", "ptq-to-gpu", "save-checkpoint", "verify-equivalence"):
-    assert f"--{name}" in passes and f"--{name}" in short, name
+for line in (pathlib.Path(sys.argv[2]) / "docs" / "Passes.md").read_text().splitlines():
+    if name := re.match(r"### `-([\w-]+)`", line):
+        assert f"--{name[1]}" in passes and f"--{name[1]}" in short, name[1]
+    elif option := re.match(r"-([a-z][\w-]*) +: ", line):
+        assert option[1] in passes, option[1]
+    else:
+        continue
     checked += 1
-for option in ("group-size", "symmetric", "resume", "float32-activations"):
-    assert option in passes, option
-    checked += 1
-assert checked > 25, checked
+assert checked > 120, checked
 print(f"{checked} options and passes are documented")
