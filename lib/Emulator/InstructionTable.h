@@ -77,6 +77,7 @@ llvm::ArrayRef<Form> logicForms();
 llvm::ArrayRef<Form> floatForms();
 llvm::ArrayRef<Form> halfForms();
 llvm::ArrayRef<Form> comparisonForms();
+llvm::ArrayRef<Form> selectionForms();
 llvm::ArrayRef<Form> conversionForms();
 llvm::ArrayRef<Form> packedConversionForms();
 llvm::ArrayRef<Form> memoryForms();

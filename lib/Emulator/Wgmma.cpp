@@ -5,16 +5,8 @@
 // lasts until all four warps have issued what is waited for. Shared memory is read by an agent of
 // the race checker: writing it before the wait is a race.
 //
-// Fragments, g = lane / 4, t = lane % 4: D(i): row 16·warp + g + 8·((i>>1)&1), column
-// 8·(i>>2) + 2t + (i&1). A(i) in registers, e elements in each: row 16·warp + g + 8·((i/e)&1),
-// column e·t + i%e + 4e·(i/2e).
-//
-// Matrices in shared memory, W the bytes of the swizzle (16 for none), offsets from the start:
-//   K innermost, row r, byte b of K:  none     16(r%8) + SBO(r/8) + LBO(b/16) + b%16
-//                                     swizzle  W(r%8) + SBO(r/8) + b
-//   M or N innermost, m, k (16 bit):  none     2(m%8) + SBO(m/8) + 16(k%8) + LBO(k/8)
-//                                     swizzle  2(m%(W/2)) + LBO(m/(W/2)) + W(k%8) + SBO(k/8)
-// then bits 4… of the address are xored with bits 7…, less the base offset.
+// The accumulator, g = lane / 4, t = lane % 4: D(i): row 16·warp + g + 8·((i>>1)&1), column
+// 8·(i>>2) + 2t + (i&1). Operands: WgmmaTiles.h.
 //
 // Integers are exact. Floats: products exact, groups of eight summed in double, each group added to
 // the accumulator with one rounding, as mma does here.
@@ -22,6 +14,7 @@
 #include "Bindings.h"
 #include "OperandDecoder.h"
 #include "SoftFloat.h"
+#include "WgmmaTiles.h"
 
 #include <cstring>
 
@@ -40,103 +33,9 @@ enum : uint32_t {
   negateBit = 256,
   registersBit = 512,
 };
-constexpr unsigned depthBytes = 32;
 constexpr uint8_t inFlight = 1, inputInFlight = 2, fenced = 4;
 
-/// Rows of 32 bytes along K; a bit for each that is not defined.
-struct Tile {
-  uint8_t data[256][depthBytes];
-  uint8_t undefined[256];
-};
-
-struct Descriptor {
-  explicit Descriptor(uint64_t bits)
-      : start((bits & 0x3fff) << 4), leading(((bits >> 16) & 0x3fff) << 4),
-        stride(((bits >> 32) & 0x3fff) << 4), base((bits >> 49) & 7) {
-    unsigned mode = bits >> 62; // 0 none, 1 128 bytes, 2 64 bytes, 3 32 bytes
-    swizzleBits = mode ? 4 - mode : 0;
-  }
-  unsigned width() const { return 16u << swizzleBits; }
-  uint64_t place(uint64_t offset) const {
-    uint64_t address = start + offset;
-    uint64_t row = ((address >> 7) - base) & ((1u << swizzleBits) - 1);
-    return address ^ (row << 4);
-  }
-  /// Of the 16 bytes that hold row `row`, byte `byte` of K.
-  uint64_t alongDepth(unsigned row, unsigned byte) const {
-    if (!swizzleBits)
-      return place(16 * (row % 8) + stride * (row / 8) + leading * (byte / 16));
-    return place(uint64_t(width()) * (row % 8) + stride * (row / 8) + byte);
-  }
-  /// Of rows `row` to row + 7 at depth k.
-  uint64_t alongRows(unsigned row, unsigned k) const {
-    if (!swizzleBits)
-      return place(stride * (row / 8) + 16 * (k % 8) + leading * (k / 8));
-    unsigned span = width() / 2;
-    return place(2 * (row % span) + leading * (row / span) + uint64_t(width()) * (k % 8) +
-                 stride * (k / 8));
-  }
-
-  uint64_t start, leading, stride, base;
-  unsigned swizzleBits;
-};
 } // namespace
-
-static unsigned agentOf(const Warp &warp) { return matrixAgents + warp.index / 4; }
-
-/// 16 bytes for the tensor cores; false if they are not all defined.
-static bool readPiece(Warp &warp, const Instruction &instruction, uint64_t offset, uint8_t *data) {
-  uint64_t address = sharedWindow + offset;
-  Location location;
-  std::memset(data, 0, 16);
-  if (!locate(warp, instruction, 0, address, 16, AccessKind::Read, location))
-    return true;
-  checkRace(warp, instruction, 0, address, 16, AccessKind::Read, location, nullptr, agentOf(warp));
-  return readBytes(warp, instruction, 0, address, location, 16, data);
-}
-
-static void readTile(Warp &warp, const Instruction &instruction, uint64_t bits, unsigned firstRow,
-                     unsigned rows, bool transposed, Tile &tile) {
-  Descriptor descriptor(bits);
-  std::memset(tile.undefined, 0, rows);
-  uint64_t phase = (descriptor.start >> 7) & ((1u << descriptor.swizzleBits) - 1);
-  if (descriptor.swizzleBits && phase != (descriptor.base & ((1u << descriptor.swizzleBits) - 1)))
-    warp.report(Check::Misalignment, instruction, allLanes, descriptor.start,
-                "a matrix descriptor starts within the swizzle's pattern, which repeats every " +
-                    llvm::Twine(8 * descriptor.width()) + " bytes");
-  if (!transposed) {
-    for (unsigned row = 0; row != rows; ++row)
-      for (unsigned byte = 0; byte != depthBytes; byte += 16)
-        if (!readPiece(warp, instruction, descriptor.alongDepth(firstRow + row, byte),
-                       tile.data[row] + byte))
-          tile.undefined[row] = 1;
-    return;
-  }
-  for (unsigned row = 0; row != rows; row += 8)
-    for (unsigned k = 0; k != depthBytes / 2; ++k) {
-      uint8_t piece[16];
-      bool defined = readPiece(warp, instruction, descriptor.alongRows(firstRow + row, k), piece);
-      for (unsigned index = 0; index != 8; ++index) {
-        std::memcpy(tile.data[row + index] + 2 * k, piece + 2 * index, 2);
-        tile.undefined[row + index] |= !defined;
-      }
-    }
-}
-
-/// A's 16 rows from four registers.
-static void readFragment(Warp &warp, const Instruction &instruction, const uint32_t *slots,
-                         Tile &tile) {
-  std::memset(tile.undefined, 0, 16);
-  for (unsigned reg = 0; reg != 4; ++reg) {
-    const uint32_t *values = warp.slot(slots[reg]);
-    uint32_t undefined = warp.undefinedLanes(slots[reg]);
-    for (unsigned lane = 0; lane != warpSize; ++lane) {
-      unsigned row = (lane >> 2) + 8 * (reg & 1), byte = 4 * (lane & 3) + 16 * (reg >> 1);
-      std::memcpy(tile.data[row] + byte, &values[lane], 4);
-      tile.undefined[row] |= (undefined >> lane) & 1;
-    }
-  }
-}
 
 static double elementOf(const uint8_t *at, bool bfloat) {
   uint16_t bits;
@@ -192,8 +91,8 @@ static void multiply(Warp &warp, const Instruction &instruction, uint32_t mask) 
   else if (unfencedA)
     reportUnfenced(warp, instruction, "a fragment");
 
-  warp.cta.clocks.advance(agentOf(warp));
-  static thread_local Tile a, b;
+  warp.cta.clocks.advance(matrixAgentOf(warp));
+  static thread_local WgmmaTile a, b;
   unsigned lane0 = __builtin_ctz(mask);
   if (inRegisters) {
     readFragment(warp, instruction, ops, a);
@@ -287,7 +186,7 @@ static void commitGroup(Warp &warp, const Instruction &instruction, uint32_t mas
   uint32_t group = warp.matrixGroupTimes.size();
   for (Warp::MatrixOp &op : warp.matrixOps)
     op.group = std::min(op.group, group);
-  warp.matrixGroupTimes.push_back(warp.cta.clocks.advance(agentOf(warp)));
+  warp.matrixGroupTimes.push_back(warp.cta.clocks.advance(matrixAgentOf(warp)));
   warp.cta.noteProgress();
 }
 
@@ -320,7 +219,7 @@ static void waitGroup(Warp &warp, const Instruction &instruction, uint32_t mask)
   }
   if (!done)
     return;
-  warp.cta.clocks.learn(warp.index, agentOf(warp), time);
+  warp.cta.clocks.learn(warp.index, matrixAgentOf(warp), time);
   auto isDone = [&](const Warp::MatrixOp &op) { return op.group < done; };
   for (const Warp::MatrixOp &op : warp.matrixOps)
     if (isDone(op))
