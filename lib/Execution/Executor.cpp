@@ -45,11 +45,11 @@ struct Executor::Implementation {
   std::mutex profileMutex;
 
   llvm::Error checkSamples(ArrayRef<std::vector<Tensor>> samples);
-  std::vector<bool> findInvariantArguments(ArrayRef<std::vector<Tensor>> samples);
   llvm::Expected<Plan *> getPlan(ArrayRef<std::vector<Tensor>> samples, LinearObserver *observer);
   llvm::Error compileKernels(Plan &plan);
 
   llvm::Error runStep(const Step &step, ArrayRef<Frame *> frames);
+  llvm::Error runTogether(const Step &step, ArrayRef<Frame *> frames);
   llvm::Error runNodes(const Step &step, ArrayRef<Frame *> frames);
 };
 
@@ -81,8 +81,8 @@ llvm::Error Executor::Implementation::checkSamples(ArrayRef<std::vector<Tensor>>
   return llvm::Error::success();
 }
 
-std::vector<bool>
-Executor::Implementation::findInvariantArguments(ArrayRef<std::vector<Tensor>> samples) {
+std::vector<bool> findInvariantArguments(func::FuncOp function,
+                                         ArrayRef<std::vector<Tensor>> samples) {
   std::vector<bool> invariant(function.getNumArguments());
   for (size_t a = 0; a != invariant.size(); ++a) {
     const Tensor &first = samples.front()[a];
@@ -97,7 +97,9 @@ Executor::Implementation::findInvariantArguments(ArrayRef<std::vector<Tensor>> s
 llvm::Expected<Plan *> Executor::Implementation::getPlan(ArrayRef<std::vector<Tensor>> samples,
                                                          LinearObserver *observer) {
   PlanRequest request;
-  request.invariantArguments = findInvariantArguments(samples);
+  request.invariantArguments = options.blocks.invariantArguments;
+  if (request.invariantArguments.empty())
+    request.invariantArguments = findInvariantArguments(function, samples);
   request.stopAfterLastLinear = options.stopAfterLastLinear && observer;
   std::vector<bool> wanted(linears.size());
   for (auto [i, linear] : llvm::enumerate(linears))
@@ -141,7 +143,7 @@ llvm::Error Executor::Implementation::compileKernels(Plan &plan) {
 }
 
 static llvm::Error nameSample(llvm::Error error, size_t sample, size_t count) {
-  if (count == 1)
+  if (count == 1 && sample == 0)
     return error;
   return llvm::createStringError("sample " + Twine(sample) + ": " +
                                  llvm::toString(std::move(error)));
@@ -164,11 +166,24 @@ llvm::Error Executor::Implementation::runNodes(const Step &step, ArrayRef<Frame 
   return llvm::Error::success();
 }
 
+llvm::Error Executor::Implementation::runTogether(const Step &step, ArrayRef<Frame *> frames) {
+  // Layers see all samples, and keep to blocks themselves.
+  if (observation.blocks->ends.size() == 1 || dynamic_cast<LayerNode *>(step.nodes.front()))
+    return runNodes(step, frames);
+  int64_t first = 0;
+  for (int64_t last : observation.blocks->ends) {
+    if (llvm::Error error = runNodes(step, frames.slice(first, last - first)))
+      return error;
+    first = last;
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error Executor::Implementation::runStep(const Step &step, ArrayRef<Frame *> frames) {
   if (step.kind == Step::Kind::Once)
     return runNodes(step, frames.take_front());
   if (step.kind == Step::Kind::Together)
-    return runNodes(step, frames);
+    return runTogether(step, frames);
   for (auto [id, type] : step.batchOutputs) {
     int64_t bytes = type.getNumElements() * *elementBytes(type.getElementType());
     std::shared_ptr<char> buffer = pool.allocate(bytes * frames.size());
@@ -180,7 +195,7 @@ llvm::Error Executor::Implementation::runStep(const Step &step, ArrayRef<Frame *
   if (frames.size() == 1 || !function.getContext()->isMultithreadingEnabled()) {
     for (size_t i = 0; i != frames.size(); ++i)
       if (llvm::Error error = runNodes(step, frames.slice(i, 1)))
-        return nameSample(std::move(error), i, frames.size());
+        return nameSample(std::move(error), options.blocks.firstSample + i, frames.size());
     return llvm::Error::success();
   }
   numerics::SingleThreadedBlas guard;
@@ -195,7 +210,7 @@ llvm::Error Executor::Implementation::runStep(const Step &step, ArrayRef<Frame *
     if (!*error)
       continue;
     else if (!result)
-      result = nameSample(std::move(*error), i, frames.size());
+      result = nameSample(std::move(*error), options.blocks.firstSample + i, frames.size());
     else
       llvm::consumeError(std::move(*error));
   return result;
@@ -231,7 +246,13 @@ Executor::run(ArrayRef<std::vector<Tensor>> samples, LinearObserver *observer) {
   Plan &plan = **planned;
   impl.statistics.steps = plan.steps.size();
   impl.statistics.operations = plan.nodes.size();
-  impl.observation = {observer, 0};
+  SampleBlocks blocks = impl.options.blocks;
+  if (blocks.ends.empty())
+    blocks.ends.push_back(samples.size());
+  if (blocks.ends.back() != static_cast<int64_t>(samples.size()))
+    return llvm::createStringError("the blocks of samples end at " + Twine(blocks.ends.back()) +
+                                   ", there are " + Twine(samples.size()));
+  impl.observation = {observer, &blocks, 0};
 
   std::vector<Slot> shared(impl.values.size());
   std::vector<Frame> storage;

@@ -34,7 +34,8 @@ LayerNode::LayerNode(Operation *op, ValueTable &values) : Node(op) {
 
 void LayerNode::setInvariance(llvm::function_ref<bool(ValueId)> isInvariant) {
   sharesWeight = llvm::all_of(ArrayRef(reads).drop_front(), isInvariant);
-  together = (sharesWeight || isObserved) && !(sharesWeight && isInvariant(reads[0]));
+  this->isInvariant = sharesWeight && isInvariant(reads[0]);
+  together = (sharesWeight || isObserved) && !this->isInvariant;
 }
 
 std::unique_ptr<LayerNode> makeLayerNode(Operation *op, ValueTable &values) {
@@ -78,15 +79,29 @@ static const float *stack(ArrayRef<Frame *> frames, ValueId id, std::shared_ptr<
   return data;
 }
 
+/// Whether the sample is the last of its block.
+static bool endsBlock(const Observation &observation, size_t sample) {
+  return llvm::binary_search(observation.blocks->ends, int64_t(sample) + 1);
+}
+
 llvm::Error LayerNode::observe(ArrayRef<Frame *> frames,
                                std::optional<std::vector<float>> &replacement) {
   std::shared_ptr<char> memory;
   const float *x = stack(frames, reads[0], memory);
   int64_t tokens = 0;
-  for (Frame *frame : frames)
-    tokens += frame->tensor(reads[0]).numElements() / std::max<int64_t>(in, 1);
+  SmallVector<int64_t> blockEnds;
+  for (size_t i = 0; i != frames.size(); ++i) {
+    tokens += frames[i]->tensor(reads[0]).numElements() / std::max<int64_t>(in, 1);
+    if (isInvariant || endsBlock(*observation, i))
+      blockEnds.push_back(tokens);
+  }
   auto start = std::chrono::steady_clock::now();
-  auto result = observation->observer->observe(op, numerics::ConstMatrix(x, tokens, in));
+  ObservedInput input{numerics::ConstMatrix(x, tokens, in), blockEnds};
+  if (!isInvariant) {
+    input.firstBlock = observation->blocks->first;
+    input.blockCount = observation->blocks->count;
+  }
+  auto result = observation->observer->observe(op, input);
   observation->seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!result)
@@ -278,7 +293,7 @@ llvm::Error LayerNode::evaluate(ArrayRef<Frame *> frames,
 
   bool sameShapes = allocateLayerResults(frames, reads[0], writes[0], declared, out);
 
-  // Samples whose inputs, and so whose results, lie behind each other share one GEMM.
+  // Samples of a block whose inputs, and so whose results, lie behind each other share one GEMM.
   for (size_t first = 0, next = 0; first != frames.size(); first = next) {
     const Tensor &x = frames[first]->tensor(reads[0]);
     int64_t elements = 0;
@@ -287,7 +302,8 @@ llvm::Error LayerNode::evaluate(ArrayRef<Frame *> frames,
       const Tensor &part = frames[next++]->tensor(reads[0]);
       elements += part.numElements();
       end += part.numBytes();
-    } while (sameShapes && next != frames.size() && frames[next]->tensor(reads[0]).data == end);
+    } while (sameShapes && next != frames.size() && !endsBlock(*observation, next - 1) &&
+             frames[next]->tensor(reads[0]).data == end);
     int64_t rows = elements / std::max<int64_t>(in, 1);
     char *y = const_cast<char *>(frames[first]->tensor(writes[0]).data);
     if (isDouble)

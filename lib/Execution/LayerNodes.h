@@ -13,6 +13,7 @@ namespace ptq::execution {
 /// Who watches the current run.
 struct Observation {
   LinearObserver *observer = nullptr;
+  const SampleBlocks *blocks = nullptr; ///< With ends.
   double seconds = 0;
 };
 
@@ -37,7 +38,7 @@ private:
   /// The weight as it is stored, or dequantized.
   llvm::Expected<Tensor> getWeight(Frame &frame);
 
-  bool together = true, sharesWeight = true;
+  bool together = true, sharesWeight = true, isInvariant = false;
   int64_t in, out;
   std::optional<unsigned> biasRead;
 };

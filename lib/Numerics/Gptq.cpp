@@ -26,14 +26,15 @@ namespace {
 
 /// Enough rows for GEMM to run at full rate, few enough for E to stay in the cache.
 constexpr int64_t maxChunkRows = 512;
-constexpr int64_t minChunkRows = 2 * tileRows;
+constexpr int64_t minChunkRows = 128;
+/// So many chunks that threads and processes have some each.
+constexpr int64_t wantedChunks = 16;
 
-/// Equal chunks, as many for each thread.
+/// Equal chunks. They depend on the weight alone, since a GEMM's last bits may depend on its shape.
 int64_t chunkRowsOf(int64_t rows) {
-  int64_t threads = threadCount();
-  int64_t rounds = (rows + maxChunkRows * threads - 1) / (maxChunkRows * threads);
-  int64_t chunks = rounds * threads;
-  return std::max(minChunkRows, roundUpToTile((rows + chunks - 1) / chunks));
+  int64_t most = std::clamp(rows / wantedChunks, minChunkRows, maxChunkRows);
+  int64_t chunks = (rows + most - 1) / most;
+  return roundUpToTile((rows + chunks - 1) / chunks);
 }
 
 /// The buffers of one chunk, [columns][lanes] each.
@@ -61,13 +62,16 @@ struct Workspace {
 class GptqRun {
 public:
   GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
-          const GptqSchedule &schedule, ConstMatrix clip, SparseWeight outliers);
-  void run();
+          const GptqSchedule &schedule, ConstMatrix clip, SparseWeight outliers,
+          const RowShare &share);
+  llvm::Error run();
 
   QuantizedWeight result;
   std::vector<double> rowLosses; ///< [rows]: ||(W - Q)[i, :] R||^2
 
 private:
+  std::vector<int64_t> rowEnds(int64_t chunkRows) const;
+  llvm::Error exchange(llvm::ArrayRef<int64_t> rowEnds);
   void runChunk(int64_t first, int64_t last, Workspace &space);
   void computeStaticScales(int64_t lanes, Workspace &space);
   void multiplyBefore(const Block &block, int64_t lanes, Workspace &space);
@@ -81,6 +85,7 @@ private:
   const GramFactor &factor;
   const WeightScheme &scheme;
   const GptqSchedule &schedule;
+  const RowShare &share;
   QuantizationParameters tensor;      // per tensor
   std::vector<int32_t> positions;     // the inverse of the factor's permutation
   std::vector<int32_t> groupColumns;  // static groups: positions, group after group
@@ -89,8 +94,9 @@ private:
 };
 
 GptqRun::GptqRun(ConstMatrix w, const GramFactor &factor, const WeightScheme &scheme,
-                 const GptqSchedule &schedule, ConstMatrix clip, SparseWeight outliers)
-    : w(w), clip(clip), factor(factor), scheme(scheme), schedule(schedule) {
+                 const GptqSchedule &schedule, ConstMatrix clip, SparseWeight outliers,
+                 const RowShare &share)
+    : w(w), clip(clip), factor(factor), scheme(scheme), schedule(schedule), share(share) {
   result.rows = w.rows;
   result.columns = w.columns;
   result.scheme = scheme;
@@ -146,12 +152,53 @@ std::vector<float> GptqRun::withoutOutliers() const {
   return dense;
 }
 
-void GptqRun::run() {
+/// Behind which row each process's rows end.
+std::vector<int64_t> GptqRun::rowEnds(int64_t chunkRows) const {
+  int64_t chunks = (w.rows + chunkRows - 1) / chunkRows;
+  std::vector<int64_t> ends;
+  for (int64_t process = 1; process <= share.count; ++process)
+    ends.push_back(std::min(w.rows, process * chunks / share.count * chunkRows));
+  return ends;
+}
+
+/// Gives the other processes the rows of this one, and takes theirs.
+llvm::Error GptqRun::exchange(llvm::ArrayRef<int64_t> rowEnds) {
+  // endOf(row) is where the elements of the rows before it end.
+  auto exchangeArray = [&](auto &array, llvm::function_ref<int64_t(int64_t)> endOf) -> llvm::Error {
+    if (array.empty())
+      return llvm::Error::success();
+    constexpr int64_t size = sizeof(array[0]);
+    std::vector<int64_t> ends;
+    for (int64_t end : rowEnds)
+      ends.push_back(endOf(end) * size);
+    return share.exchange({reinterpret_cast<char *>(array.data()), array.size() * size}, ends);
+  };
+  auto exchangeRows = [&](auto &array) {
+    int64_t perRow = array.size() / w.rows;
+    return exchangeArray(array, [&](int64_t row) { return row * perRow; });
+  };
+  if (llvm::Error error = exchangeRows(result.codes))
+    return error;
+  if (llvm::Error error = exchangeRows(rowLosses))
+    return error;
+  if (llvm::Error error = exchangeArray(
+          result.sparse.values, [&](int64_t row) { return result.sparse.rowOffsets[row]; }))
+    return error;
+  if (scheme.granularity == Granularity::PerTensor)
+    return llvm::Error::success();
+  if (llvm::Error error = exchangeRows(result.scales))
+    return error;
+  return exchangeRows(result.zeroPoints);
+}
+
+llvm::Error GptqRun::run() {
   int64_t chunkRows = chunkRowsOf(w.rows), lanes = roundUpToTile(std::min(chunkRows, w.rows));
   std::mutex mutex;
   std::vector<std::unique_ptr<Workspace>> idle;
   SingleThreadedBlas guard;
-  parallelFor(0, w.rows, chunkRows, [&](int64_t first, int64_t last) {
+  std::vector<int64_t> ends = rowEnds(chunkRows);
+  int64_t begin = share.index ? ends[share.index - 1] : 0;
+  parallelFor(begin, ends[share.index], chunkRows, [&](int64_t first, int64_t last) {
     std::unique_ptr<Workspace> space;
     {
       std::lock_guard<std::mutex> lock(mutex);
@@ -167,8 +214,12 @@ void GptqRun::run() {
     std::lock_guard<std::mutex> lock(mutex);
     idle.push_back(std::move(space));
   });
+  if (share.count > 1)
+    if (llvm::Error error = exchange(ends))
+      return error;
   if (scheme.progressive)
     result.progressive = splitScales(result, channelScales);
+  return llvm::Error::success();
 }
 
 void GptqRun::runChunk(int64_t first, int64_t last, Workspace &space) {
@@ -354,8 +405,9 @@ llvm::Expected<GptqResult> quantizeGptq(ConstMatrix w, const GramFactor &factor,
     outliers = chooseOutliers(w, factor, scheme, options.outliers);
     outliers.type = options.outlierType;
   }
-  GptqRun run(w, factor, scheme, *schedule, clip, std::move(outliers));
-  run.run();
+  GptqRun run(w, factor, scheme, *schedule, clip, std::move(outliers), options.rowShare);
+  if (llvm::Error error = run.run())
+    return error;
   GptqResult result;
   result.weight = std::move(run.result);
   for (double loss : run.rowLosses)

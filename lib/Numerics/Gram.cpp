@@ -18,6 +18,22 @@ void accumulateGram(ConstMatrix x, MutableMatrix gram) {
               1.0f, gram.data, gram.stride);
 }
 
+void computeGramRows(ConstMatrix x, int64_t first, int64_t last, MutableMatrix rows) {
+  int64_t count = last - first, right = x.columns - last;
+  assert(0 <= first && first < last && right >= 0 && "the rows are some of the matrix");
+  assert(rows.rows == count && rows.columns == x.columns - first && "from the diagonal on");
+  if (x.rows == 0) {
+    for (int64_t i = 0; i < count; ++i)
+      std::fill(&rows(i, i), &rows(i, 0) + rows.columns, 0.0f);
+    return;
+  }
+  cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, count, x.rows, 1.0f, x.data + first, x.stride,
+              0.0f, rows.data, rows.stride);
+  if (right > 0)
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, count, right, x.rows, 1.0f, x.data + first,
+                x.stride, x.data + last, x.stride, 0.0f, rows.data + count, rows.stride);
+}
+
 // Block by block through a buffer whose rows start in different cache sets: those of a matrix whose
 // width is a power of two do not, and a column of it would evict itself.
 void symmetrize(MutableMatrix gram) {

@@ -119,6 +119,12 @@ void setThreadCount(unsigned count) {
     openblas_set_num_threads(static_cast<int>(count));
 }
 
+std::string describeArithmetic() {
+  unsigned threads = threadCount();
+  return std::string("OpenBLAS's kernels for ") + openblas_get_corename() + " and " +
+         std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+}
+
 void parallelFor(int64_t begin, int64_t end, int64_t grain,
                  llvm::function_ref<void(int64_t first, int64_t last)> body) {
   if (begin >= end)

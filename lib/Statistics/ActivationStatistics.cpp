@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 using namespace llvm;
 
@@ -110,7 +111,7 @@ Error StatisticsAccumulator::add(const float *x, int64_t rows, int64_t channels,
                        *std::max_element(newBits.data() + begin, newBits.data() + begin + count));
   }
   if (largest >= infinityBits)
-    return notFinite(x, rows, channels, stride, tokens);
+    return notFinite(x, rows, channels, stride, firstToken + tokens);
   absmaxBits = std::move(newBits);
   sums = std::move(newSums);
   tokens += rows;
@@ -132,6 +133,34 @@ Error StatisticsAccumulator::merge(const StatisticsAccumulator &other) {
   }
   tokens += other.tokens;
   return Error::success();
+}
+
+template <typename T> static void append(std::string &bytes, ArrayRef<T> values) {
+  bytes.append(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T));
+}
+
+template <typename T> static void take(StringRef &bytes, MutableArrayRef<T> values) {
+  size_t size = values.size() * sizeof(T);
+  memcpy(values.data(), bytes.data(), size);
+  bytes = bytes.drop_front(size);
+}
+
+void StatisticsAccumulator::write(std::string &bytes) const {
+  append<int64_t>(bytes, {tokens, static_cast<int64_t>(sums.size())});
+  append<int32_t>(bytes, absmaxBits);
+  append<double>(bytes, sums);
+}
+
+StatisticsAccumulator StatisticsAccumulator::read(StringRef &bytes) {
+  int64_t sizes[2];
+  take<int64_t>(bytes, sizes);
+  StatisticsAccumulator result;
+  result.tokens = sizes[0];
+  result.absmaxBits.resize(sizes[1]);
+  result.sums.resize(sizes[1]);
+  take<int32_t>(bytes, result.absmaxBits);
+  take<double>(bytes, result.sums);
+  return result;
 }
 
 ActivationStatistics StatisticsAccumulator::finish() const {

@@ -3,9 +3,12 @@
 #include "ptq/Calibrate/CalibrationSamples.h"
 
 #include "ByteSamples.h"
+#include "GatheringObserver.h"
 #include "TokenMask.h"
 
 #include "ptq/Analysis/LayerNames.h"
+#include "ptq/Calibrate/BlockedInput.h"
+#include "ptq/Distributed/BlockSum.h"
 #include "ptq/Execution/KernelCache.h"
 #include "ptq/Execution/Samples.h"
 
@@ -92,18 +95,35 @@ std::shared_ptr<execution::KernelCache> ptq::sharedKernels() {
 }
 
 llvm::Error ptq::runSamples(func::FuncOp function, ArrayRef<std::vector<execution::Tensor>> samples,
-                            execution::LinearObserver &observer) {
+                            execution::LinearObserver &observer, InputsShown shown) {
+  distributed::Communicator &world = distributed::Communicator::world();
+  int64_t blocks = std::min<int64_t>(samples.size(), kMaxSampleBlocks);
+  auto share = distributed::BlockShare::of(blocks, world);
+  auto firstOf = [&](int64_t block) { return block * int64_t(samples.size()) / blocks; };
+  int64_t first = firstOf(share.first), last = firstOf(share.last);
+
   execution::ExecutorOptions options;
   options.kernels = sharedKernels();
   options.stopAfterLastLinear = true;
+  for (int64_t block = share.first; block != share.last; ++block)
+    options.blocks.ends.push_back(firstOf(block + 1) - first);
+  options.blocks.first = share.first;
+  options.blocks.count = blocks;
+  options.blocks.firstSample = first;
+  options.blocks.invariantArguments = execution::findInvariantArguments(function, samples);
   auto executor = execution::Executor::create(function, options);
   if (!executor)
     return executor.takeError();
-  std::vector<char> mask = findTokenMask(function, samples);
-  if (mask.empty())
-    return (*executor)->run(samples, &observer).takeError();
-  TokenMaskObserver masked(observer, std::move(mask));
-  return (*executor)->run(samples, &masked).takeError();
+
+  execution::LinearObserver *outermost = &observer;
+  std::optional<GatheringObserver> gathering;
+  if (share.isShared() && shown == InputsShown::Whole)
+    outermost = &gathering.emplace(observer, world);
+  TokenMask mask = findTokenMask(function, samples);
+  std::optional<TokenMaskObserver> masked;
+  if (!mask.tokens.empty())
+    outermost = &masked.emplace(*outermost, mask.slice(first, last));
+  return (*executor)->run(samples.slice(first, last - first), outermost).takeError();
 }
 
 Value ptq::sharedInput(Value x) {

@@ -5,6 +5,7 @@
 #include "ptq/Calibrate/CalibrationSamples.h"
 #include "ptq/Calibrate/Passes.h"
 #include "ptq/Calibrate/StatisticsCollector.h"
+#include "ptq/Distributed/Communicator.h"
 #include "ptq/Support/Progress.h"
 
 namespace ptq {
@@ -23,11 +24,11 @@ public:
 
   bool wants(Operation *op) override { return isa<LinearOp>(op); }
 
-  llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op,
-                                                            numerics::ConstMatrix x) override {
+  llvm::Expected<std::optional<std::vector<float>>>
+  observe(Operation *op, const execution::ObservedInput &input) override {
     auto layer = cast<LinearOp>(op);
     progress.begin(layer.getLayerName());
-    if (llvm::Error error = collector.add(layer, x))
+    if (llvm::Error error = collector.add(layer, input))
       return std::move(error);
     progress.advance();
     return std::nullopt;
@@ -60,10 +61,10 @@ llvm::Error ptq::collectStatistics(func::FuncOp function,
   if (layers == 0)
     return llvm::Error::success();
   CollectingObserver observer(layers, destination.gram);
-  if (llvm::Error error = runSamples(function, samples, observer))
+  if (llvm::Error error = runSamples(function, samples, observer, InputsShown::OwnBlocks))
     return error;
   observer.collector.attach();
-  if (destination.file.empty())
+  if (destination.file.empty() || !distributed::Communicator::world().isRoot())
     return llvm::Error::success();
   return statistics::saveStatistics(destination.file, observer.collector.takeRecords());
 }

@@ -2,6 +2,7 @@
 
 #include "ptq/Calibrate/StatisticsCollector.h"
 
+#include "ptq/Calibrate/BlockedInput.h"
 #include "ptq/Calibrate/CalibrationSamples.h"
 #include "ptq/Calibrate/StatisticsAttributes.h"
 #include "ptq/Numerics/Gram.h"
@@ -9,18 +10,20 @@
 using namespace mlir;
 using namespace ptq;
 
-llvm::Error StatisticsCollector::add(LinearOp layer, numerics::ConstMatrix x) {
+llvm::Error StatisticsCollector::add(LinearOp layer, const execution::ObservedInput &observed) {
   auto [it, inserted] = inputOf.try_emplace(sharedInput(layer.getX()), inputs.size());
   if (inserted) {
     Input &input = inputs.emplace_back();
-    if (llvm::Error error = input.accumulator.add(x.data, x.rows, x.columns, x.stride))
+    auto accumulator = accumulateStatistics(observed);
+    if (!accumulator)
       return llvm::createStringError("layer '" + layer.getLayerName() +
-                                     "': its input: " + toString(std::move(error)));
+                                     "': its input: " + toString(accumulator.takeError()));
+    input.accumulator = std::move(*accumulator);
     if (gram) {
-      input.gram.resize(x.columns * x.columns);
-      numerics::MutableMatrix matrix(input.gram.data(), x.columns, x.columns);
-      numerics::accumulateGram(x, matrix);
-      numerics::symmetrize(matrix);
+      if (llvm::Error error = computeGram(observed, input.gram))
+        return error;
+      int64_t n = observed.x.columns;
+      numerics::symmetrize(numerics::MutableMatrix(input.gram.data(), n, n));
     }
   }
   inputs[it->second].layers.push_back(layer);

@@ -11,10 +11,18 @@
 
 namespace ptq {
 
-/// Which tokens of all samples count, 1 or 0 each, by the integer or boolean input that is named
-/// `mask` or `attention_mask`: those where it is not 0. Empty if there is no such input, or if it
-/// leaves out no token or all of them.
-std::vector<char> findTokenMask(mlir::func::FuncOp function,
+/// Which tokens count.
+struct TokenMask {
+  std::vector<char> tokens;        ///< 1 or 0 for each token of all samples.
+  std::vector<int64_t> sampleEnds; ///< Behind which token each sample ends.
+
+  /// The tokens of samples [first, last).
+  std::vector<char> slice(int64_t first, int64_t last) const;
+};
+
+/// The mask by the integer or boolean input that is named `mask` or `attention_mask`: tokens where
+/// it is not 0 count. Empty if there is no such input, or if it leaves out no token or all of them.
+TokenMask findTokenMask(mlir::func::FuncOp function,
                                 llvm::ArrayRef<std::vector<execution::Tensor>> samples);
 
 /// Shows another observer the tokens that count. Layers whose input has another number of rows
@@ -25,8 +33,8 @@ public:
       : observer(observer), mask(std::move(mask)) {}
 
   bool wants(mlir::Operation *op) override { return observer.wants(op); }
-  llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *op,
-                                                            numerics::ConstMatrix x) override;
+  llvm::Expected<std::optional<std::vector<float>>>
+  observe(mlir::Operation *op, const execution::ObservedInput &input) override;
 
 private:
   execution::LinearObserver &observer;

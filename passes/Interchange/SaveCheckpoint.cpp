@@ -12,6 +12,7 @@
 #include "ptq/Analysis/ScratchBlob.h"
 #include "ptq/Checkpoint/Float16.h"
 #include "ptq/Checkpoint/ModelFolder.h"
+#include "ptq/Distributed/Communicator.h"
 #include "ptq/Interchange/Passes.h"
 #include "ptq/Raise/PendingPasses.h"
 
@@ -371,6 +372,8 @@ Error SaveCheckpointPass::run() {
   int64_t bytes = 0;
   for (const TensorEntry &entry : contents.entries)
     bytes += entry.data.size();
+  if (!distributed::Communicator::world().isRoot())
+    return Error::success();
   if (Error error = writeModelFolder(dir, *source, std::move(config), std::move(contents.entries),
                                      maxShardBytes))
     return error;

@@ -61,7 +61,7 @@ llvm::Error GptqPass::runOnSamples(const CalibrationSource &source, GptqRounder 
   auto samples = loadSamples(*function, source);
   if (!samples)
     return samples.takeError();
-  return runSamples(*function, *samples, rounder);
+  return runSamples(*function, *samples, rounder, InputsShown::OwnBlocks);
 }
 
 /// The scales that transformations have divided a layer's input by since it was observed; empty for
@@ -95,9 +95,10 @@ llvm::Error GptqPass::runOnGrams(const std::string &file, ArrayRef<SelectedLayer
       llvm::copy(gram, out.begin());
       return statistics::applyDivisorToGram(out, *divisor);
     };
-    auto result = rounder.round(layer, computeGram, [&] {
+    auto hash = [&]() -> llvm::Expected<std::string> {
       return contentHash(gram) + " " + contentHash(ArrayRef<float>(*divisor));
-    });
+    };
+    auto result = rounder.round(layer, computeGram, hash);
     if (!result)
       return result.takeError();
   }

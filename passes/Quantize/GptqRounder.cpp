@@ -5,8 +5,9 @@
 #include "LayerParts.h"
 #include "OutlierLayer.h"
 #include "ptq/Analysis/WeightValue.h"
+#include "ptq/Calibrate/BlockedInput.h"
 #include "ptq/Calibrate/CalibrationSamples.h"
-#include "ptq/Numerics/Gram.h"
+#include "ptq/Distributed/Communicator.h"
 #include "ptq/Numerics/Rtn.h"
 
 #include <chrono>
@@ -69,6 +70,23 @@ llvm::Expected<const numerics::GramFactor *> GptqRounder::factor(InputGram &inpu
   return &(input.factors[key] = std::move(*result));
 }
 
+/// The rows that this process rounds of each weight, and how it comes by the others'.
+static numerics::RowShare rowShare() {
+  distributed::Communicator &world = distributed::Communicator::world();
+  auto exchange = [&world](llvm::MutableArrayRef<char> rows,
+                           ArrayRef<int64_t> ends) -> llvm::Error {
+    int64_t first = 0;
+    for (int rank = 0; rank != world.size(); ++rank) {
+      if (ends[rank] != first)
+        if (llvm::Error error = world.broadcast(rows.slice(first, ends[rank] - first), rank))
+          return error;
+      first = ends[rank];
+    }
+    return llvm::Error::success();
+  };
+  return {world.rank(), world.size(), exchange};
+}
+
 llvm::Expected<numerics::QuantizedWeight>
 GptqRounder::solve(const SelectedLayer &selected, InputGram &input,
                    llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
@@ -99,6 +117,7 @@ GptqRounder::solve(const SelectedLayer &selected, InputGram &input,
         mlir::emitWarning(layer.getLoc(), "layer '")
             << layer.getLayerName() << "': " << (*factored)->warning;
       numerics::GptqOptions own = options;
+      own.rowShare = rowShare();
       own.outlierType = layer.getWeight().getType().getElementType().isBF16()
                             ? numerics::ShortFloat::BF16
                             : numerics::ShortFloat::F16;
@@ -122,10 +141,14 @@ GptqRounder::solve(const SelectedLayer &selected, InputGram &input,
 }
 
 llvm::Expected<std::string> GptqRounder::hashOf(const SelectedLayer &selected, InputGram &input,
-                                                llvm::function_ref<std::string()> hashInput) const {
+                                                llvm::function_ref<llvm::Expected<std::string>()> hashInput) const {
   LinearOp layer = selected.layer;
-  if (input.hash.empty())
-    input.hash = hashInput();
+  if (input.hash.empty()) {
+    llvm::Expected<std::string> hash = hashInput();
+    if (!hash)
+      return hash.takeError();
+    input.hash = std::move(*hash);
+  }
   llvm::Expected<WeightValue> weight = evaluateWeight(layer.getWeight());
   if (!weight)
     return weight.takeError();
@@ -151,7 +174,7 @@ llvm::Expected<std::string> GptqRounder::hashOf(const SelectedLayer &selected, I
 llvm::Expected<LayerStore::Entry>
 GptqRounder::solveOrFind(const SelectedLayer &selected, InputGram &input,
                          llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
-                         llvm::function_ref<std::string()> hashInput) {
+                         llvm::function_ref<llvm::Expected<std::string>()> hashInput) {
   auto start = Clock::now();
   std::string made;
   if (store) {
@@ -180,7 +203,7 @@ GptqRounder::solveOrFind(const SelectedLayer &selected, InputGram &input,
 llvm::Expected<numerics::QuantizedWeight>
 GptqRounder::round(LinearOp layer,
                    llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
-                   llvm::function_ref<std::string()> hashInput) {
+                   llvm::function_ref<llvm::Expected<std::string>()> hashInput) {
   progress.begin(layer.getLayerName());
   const Layer &info = layers[layer];
   InputGram &input = inputs[info.input];
@@ -196,20 +219,17 @@ GptqRounder::round(LinearOp layer,
   return result;
 }
 
-llvm::Expected<std::optional<std::vector<float>>> GptqRounder::observe(Operation *op,
-                                                                       numerics::ConstMatrix x) {
+llvm::Expected<std::optional<std::vector<float>>>
+GptqRounder::observe(Operation *op, const execution::ObservedInput &input) {
   auto layer = cast<LinearOp>(op);
   if (collector)
-    if (llvm::Error error = collector->add(layer, x))
+    if (llvm::Error error = collector->add(layer, input))
       return std::move(error);
   if (!layers.contains(op))
     return std::nullopt;
-  auto computeGram = [&](std::vector<float> &gram) {
-    numerics::accumulateGram(x, numerics::MutableMatrix(gram.data(), x.columns, x.columns));
-    return llvm::Error::success();
-  };
-  auto result =
-      round(layer, computeGram, [&] { return contentHash(ArrayRef(x.data, x.rows * x.columns)); });
+  auto result = round(
+      layer, [&](std::vector<float> &gram) { return computeGram(input, gram); },
+      [&] { return hashInput(input); });
   if (!result)
     return result.takeError();
   if (!sequential)

@@ -52,15 +52,15 @@ public:
   bool wants(mlir::Operation *op) override {
     return layers.contains(op) || (collector && mlir::isa<LinearOp>(op));
   }
-  llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *op,
-                                                            numerics::ConstMatrix x) override;
+  llvm::Expected<std::optional<std::vector<float>>>
+  observe(mlir::Operation *op, const execution::ObservedInput &input) override;
 
   /// Rounds one layer with the Gram matrix of its input, [in, in], of which the upper triangle is
   /// read. The matrix is asked for only if no earlier layer brought it. `hashInput` is asked for
   /// with a store: it identifies what the matrix is made of.
   llvm::Expected<numerics::QuantizedWeight>
   round(LinearOp layer, llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
-        llvm::function_ref<std::string()> hashInput);
+        llvm::function_ref<llvm::Expected<std::string>()> hashInput);
 
   std::vector<RoundedLayer> takeRounded() { return std::move(rounded); }
 
@@ -78,12 +78,12 @@ private:
 
   /// The hash of all that a rounded layer depends on.
   llvm::Expected<std::string> hashOf(const SelectedLayer &selected, InputGram &input,
-                                     llvm::function_ref<std::string()> hashInput) const;
+                                     llvm::function_ref<llvm::Expected<std::string>()> hashInput) const;
   /// The layer as it is in the store or, after rounding it, is put there.
   llvm::Expected<LayerStore::Entry>
   solveOrFind(const SelectedLayer &selected, InputGram &input,
               llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram,
-              llvm::function_ref<std::string()> hashInput);
+              llvm::function_ref<llvm::Expected<std::string>()> hashInput);
 
   FactorKey keyOf(const SelectedLayer &selected) const;
   /// The factor of the input's Gram matrix that the layer is rounded with.

@@ -6,6 +6,7 @@
 #include "ptq/Checkpoint/AtomicFile.h"
 #include "ptq/Checkpoint/Safetensors.h"
 #include "ptq/Checkpoint/SafetensorsWriter.h"
+#include "ptq/Distributed/Communicator.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/bit.h"
@@ -65,7 +66,16 @@ static llvm::Error cleanUp(StringRef path, bool isOurs) {
   return error ? failure(path, error.message()) : llvm::Error::success();
 }
 
+llvm::Expected<std::unique_ptr<LayerStore>> LayerStore::openOwn() {
+  SmallString<128> folder;
+  if (std::error_code error = llvm::sys::fs::createUniqueDirectory("ptq-layers", folder))
+    return failure(folder, "the folder cannot be made: " + error.message());
+  return std::unique_ptr<LayerStore>(new LayerStore(folder.str().str(), /*lock=*/-1));
+}
+
 llvm::Expected<std::unique_ptr<LayerStore>> LayerStore::open(StringRef path, StringRef run) {
+  if (!distributed::Communicator::world().isRoot())
+    return openOwn();
   if (std::error_code error = llvm::sys::fs::create_directories(path))
     return failure(path, "the folder cannot be made: " + error.message());
   int lock = ::open(join(path, lockFile).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -93,7 +103,34 @@ llvm::Expected<std::unique_ptr<LayerStore>> LayerStore::open(StringRef path, Str
   return store;
 }
 
-LayerStore::~LayerStore() { ::close(lock); }
+LayerStore::~LayerStore() {
+  if (lock >= 0)
+    ::close(lock);
+  else
+    llvm::sys::fs::remove_directories(path);
+}
+
+llvm::Error LayerStore::share(const std::string &file) const {
+  distributed::Communicator &world = distributed::Communicator::world();
+  if (world.size() == 1)
+    return llvm::Error::success();
+  std::string contents;
+  if (world.isRoot() && llvm::sys::fs::exists(file)) {
+    auto buffer = llvm::MemoryBuffer::getFile(file, /*IsText=*/false,
+                                              /*RequiresNullTerminator=*/false);
+    if (!buffer)
+      return failure(file, buffer.getError().message());
+    contents = (*buffer)->getBuffer().str();
+  }
+  if (llvm::Error error = world.broadcastText(contents))
+    return error;
+  if (world.isRoot() || contents.empty())
+    return llvm::Error::success();
+  return checkpoint::writeFileAtomically(file, [&](llvm::raw_pwrite_stream &os) {
+    os << contents;
+    return llvm::Error::success();
+  });
+}
 
 std::string LayerStore::fileOf(LinearOp layer) {
   std::string &file = files[layer];
@@ -234,6 +271,8 @@ static bool isWhole(const PackedWeight &weight) {
 llvm::Expected<std::optional<LayerStore::Entry>>
 LayerStore::find(LinearOp layer, const numerics::WeightScheme &scheme, StringRef made) {
   std::string path = fileOf(layer);
+  if (llvm::Error error = share(path))
+    return std::move(error);
   if (!llvm::sys::fs::exists(path))
     return std::nullopt;
   auto file = SafetensorsFile::open(path);

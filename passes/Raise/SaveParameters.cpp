@@ -6,6 +6,7 @@
 #include "ptq/Analysis/LayerNames.h"
 #include "ptq/Analysis/ModelSize.h"
 #include "ptq/Checkpoint/SafetensorsWriter.h"
+#include "ptq/Distributed/Communicator.h"
 #include "ptq/IR/PTQ.h"
 #include "ptq/Raise/Passes.h"
 #include "ptq/Raise/PendingPasses.h"
@@ -191,7 +192,7 @@ void SaveParametersPass::runOnOperation() {
         << entries.front().name << "' for one: name the file to write them to with file=F";
     return signalPassFailure();
   }
-  if (!file.empty()) {
+  if (!file.empty() && distributed::Communicator::world().isRoot()) {
     if (llvm::Error error = checkpoint::writeSafetensors(file, entries)) {
       mlir::emitError(module.getLoc(), toString(std::move(error)));
       return signalPassFailure();

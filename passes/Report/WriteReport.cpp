@@ -6,6 +6,7 @@
 #include "ModelReport.h"
 
 #include "ptq/Checkpoint/AtomicFile.h"
+#include "ptq/Distributed/Communicator.h"
 #include "ptq/IR/PTQ.h"
 #include "ptq/Raise/PendingPasses.h"
 #include "ptq/Report/Passes.h"
@@ -38,6 +39,8 @@ struct WriteReportPass : ptq::impl::WriteReportBase<WriteReportPass> {
           << file << "'";
       return signalPassFailure();
     }
+    if (!distributed::Communicator::world().isRoot())
+      return;
     llvm::json::Value report = describeModel(module);
     llvm::Error error = checkpoint::writeFileAtomically(file, [&](llvm::raw_pwrite_stream &os) {
       if (html)

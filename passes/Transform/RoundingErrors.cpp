@@ -3,9 +3,9 @@
 #include "RoundingErrors.h"
 
 #include "ptq/Analysis/WeightValue.h"
+#include "ptq/Calibrate/BlockedInput.h"
 #include "ptq/Calibrate/StatisticsCollector.h"
 #include "ptq/Numerics/Gptq.h"
-#include "ptq/Numerics/Gram.h"
 #include "ptq/Numerics/LayerError.h"
 #include "ptq/Numerics/Rtn.h"
 #include "ptq/Support/Progress.h"
@@ -40,14 +40,14 @@ public:
     return firstLayers.contains(op) || (collector && isa<LinearOp>(op));
   }
 
-  llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op,
-                                                            numerics::ConstMatrix x) override {
+  llvm::Expected<std::optional<std::vector<float>>>
+  observe(Operation *op, const execution::ObservedInput &input) override {
     if (collector)
-      if (llvm::Error error = collector->add(cast<LinearOp>(op), x))
+      if (llvm::Error error = collector->add(cast<LinearOp>(op), input))
         return std::move(error);
     auto first = firstLayers.find(op);
     if (first != firstLayers.end())
-      if (llvm::Error error = measureInput(inputs[first->second], x))
+      if (llvm::Error error = measureInput(inputs[first->second], input))
         return std::move(error);
     return std::nullopt;
   }
@@ -57,7 +57,7 @@ public:
 private:
   using Factors = std::map<int64_t, numerics::GramFactor>; // by group size
 
-  llvm::Error measureInput(ArrayRef<unsigned> layers, numerics::ConstMatrix x);
+  llvm::Error measureInput(ArrayRef<unsigned> layers, const execution::ObservedInput &input);
   llvm::Error measureLayer(RoundingErrors &result, std::vector<float> &gram, Factors &factors);
   llvm::Expected<double> roundingError(const RoundingErrors &result, numerics::ConstMatrix weight,
                                        unsigned width, const numerics::GramFactor &factor) const;
@@ -78,9 +78,11 @@ static int64_t orderGroupSize(const numerics::WeightScheme &scheme) {
   return scheme.granularity == numerics::Granularity::PerGroup ? scheme.groupSize : 0;
 }
 
-llvm::Error ErrorObserver::measureInput(ArrayRef<unsigned> layers, numerics::ConstMatrix x) {
-  std::vector<float> gram(x.columns * x.columns);
-  numerics::accumulateGram(x, numerics::MutableMatrix(gram.data(), x.columns, x.columns));
+llvm::Error ErrorObserver::measureInput(ArrayRef<unsigned> layers,
+                                        const execution::ObservedInput &input) {
+  std::vector<float> gram;
+  if (llvm::Error error = computeGram(input, gram))
+    return error;
   Factors factors;
   for (unsigned index : layers) {
     LinearOp layer = results[index].selected.layer;
@@ -163,7 +165,7 @@ ptq::measureRoundingErrors(ModuleOp module, CalibrationSource source,
     return samples.takeError();
   StatisticsCollector collector;
   ErrorObserver observer(layers, widths, method, source.pending ? &collector : nullptr);
-  if (llvm::Error error = runSamples(*function, *samples, observer))
+  if (llvm::Error error = runSamples(*function, *samples, observer, InputsShown::OwnBlocks))
     return std::move(error);
   if (source.pending) {
     collector.attach();

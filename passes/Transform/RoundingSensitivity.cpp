@@ -26,8 +26,8 @@ public:
 
   bool wants(Operation *op) override { return op == selected.layer; }
 
-  llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op,
-                                                            numerics::ConstMatrix x) override {
+  llvm::Expected<std::optional<std::vector<float>>>
+  observe(Operation *op, const execution::ObservedInput &input) override {
     LinearOp layer = selected.layer;
     llvm::Expected<WeightValue> value = evaluateWeight(layer.getWeight());
     if (!value)
@@ -41,7 +41,7 @@ public:
     numerics::dequantize(*quantized, numerics::MutableMatrix(rounded.data(), rows, columns));
     for (auto [c, r, w] : llvm::zip_equal(change, rounded, value->data))
       c = r - w;
-    error = numerics::outputChange(x, numerics::ConstMatrix(change.data(), rows, columns));
+    error = numerics::outputChange(input.x, numerics::ConstMatrix(change.data(), rows, columns));
     return rounded;
   }
 

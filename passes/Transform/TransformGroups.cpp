@@ -125,17 +125,17 @@ public:
     return groupOf.contains(op) || (collector && isa<LinearOp>(op));
   }
 
-  llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op,
-                                                            numerics::ConstMatrix x) override {
+  llvm::Expected<std::optional<std::vector<float>>>
+  observe(Operation *op, const execution::ObservedInput &input) override {
     auto layer = cast<LinearOp>(op);
     if (collector)
-      if (llvm::Error error = collector->add(layer, x))
+      if (llvm::Error error = collector->add(layer, input))
         return std::move(error);
     auto it = groupOf.find(op);
     if (it == groupOf.end())
       return std::nullopt;
     progress.begin(layer.getLayerName());
-    if (llvm::Error error = look(*it->second, x))
+    if (llvm::Error error = look(*it->second, input.x))
       return llvm::createStringError(it->second->names() + ": " + toString(std::move(error)));
     progress.advance();
     return std::nullopt;

@@ -38,11 +38,20 @@ loadSamples(mlir::func::FuncOp function, const CalibrationSource &source);
 /// Compiled kernels that all passes of the process share.
 std::shared_ptr<execution::KernelCache> sharedKernels();
 
+/// What an observer is shown where several processes share a run.
+enum class InputsShown {
+  Whole,     ///< The inputs on all samples, on every process.
+  OwnBlocks, ///< Those of the process's own blocks, which the observer sums up (BlockedInput.h).
+};
+
 /// Runs the samples up to the last linear layer that `observer` wants. It is not shown tokens that
 /// are padding: those where an integer or boolean input named `mask` or `attention_mask` is 0.
+/// Where there are several processes each runs its share of the blocks of samples; all must call
+/// this, with the same samples.
 llvm::Error runSamples(mlir::func::FuncOp function,
                        llvm::ArrayRef<std::vector<execution::Tensor>> samples,
-                       execution::LinearObserver &observer);
+                       execution::LinearObserver &observer,
+                       InputsShown shown = InputsShown::Whole);
 
 /// The value a layer's input is a reshape of: layers with the same one share their input. Reshapes
 /// that keep the last dimension are looked through.

@@ -5,8 +5,8 @@
 #ifndef PTQ_CALIBRATE_STATISTICSCOLLECTOR_H
 #define PTQ_CALIBRATE_STATISTICSCOLLECTOR_H
 
+#include "ptq/Execution/Executor.h"
 #include "ptq/IR/PTQ.h"
-#include "ptq/Numerics/Matrix.h"
 #include "ptq/Statistics/StatisticsFile.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -20,9 +20,9 @@ public:
   /// With `gram` the Gram matrices too, in² floats for each input.
   explicit StatisticsCollector(bool gram = false) : gram(gram) {}
 
-  /// Takes in all of a layer's input, [tokens, in]. Error: a NaN or infinity, with the layer's
-  /// name.
-  llvm::Error add(LinearOp layer, numerics::ConstMatrix x);
+  /// Takes in all of a layer's input. Collective (BlockedInput.h). Error: a NaN or infinity, with
+  /// the layer's name.
+  llvm::Error add(LinearOp layer, const execution::ObservedInput &input);
 
   /// Sets the `statistics` of all layers that were added.
   void attach();

@@ -16,6 +16,42 @@
 
 namespace ptq::execution {
 
+/// How a run's samples are divided into blocks of consecutive ones. A product with a weight is one
+/// GEMM for a block's samples, so that its result, whose last bits may depend on the number of
+/// rows, does not depend on what other blocks there are. Of a run that several processes share,
+/// the blocks here are some of all.
+struct SampleBlocks {
+  std::vector<int64_t> ends; ///< Behind which sample of the run each ends; empty: one of all.
+  int64_t first = 0;         ///< The number of the first block here.
+  int64_t count = 1;         ///< Blocks in all.
+  int64_t firstSample = 0;   ///< The number of the first sample here, for errors.
+  /// Of all samples, those elsewhere too, the arguments that are the same; empty: find them among
+  /// the samples here.
+  std::vector<bool> invariantArguments;
+};
+
+/// The arguments of `function` that all samples share: parameters, and tensors whose data is the
+/// same.
+std::vector<bool> findInvariantArguments(mlir::func::FuncOp function,
+                                         llvm::ArrayRef<std::vector<Tensor>> samples);
+
+/// A linear layer's input, as an observer sees it. The input of a layer that is the same for all
+/// samples is shown once: as one block, of one.
+struct ObservedInput {
+  /// [tokens, in], float32 (converted from 16-bit models): the samples' inputs, stacked.
+  numerics::ConstMatrix x;
+  /// Behind which row each block ends; the last one is x.rows.
+  llvm::ArrayRef<int64_t> blockEnds;
+  /// SampleBlocks::first and count.
+  int64_t firstBlock = 0, blockCount = 1;
+
+  /// The rows of the block with that number.
+  numerics::ConstMatrix block(int64_t number) const {
+    int64_t index = number - firstBlock;
+    return x.rowRange(index ? blockEnds[index - 1] : 0, blockEnds[index]);
+  }
+};
+
 /// Watches linear layers (`ptq.linear`, `ptq.weight_only_linear`) while a function runs.
 class LinearObserver {
 public:
@@ -24,11 +60,10 @@ public:
   /// Whether observe is to be called for `linear`. Asked once a layer at the start of a run.
   virtual bool wants(mlir::Operation *linear) { return true; }
 
-  /// Called before `linear` is evaluated, in program order, with all samples' inputs stacked:
-  /// [tokens, in], float32 (converted from 16-bit models). `x` is valid during the call only. A
-  /// returned vector replaces the layer's weight from here on, in this run: float32 [out, in].
-  virtual llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *linear,
-                                                                    numerics::ConstMatrix x) = 0;
+  /// Called before `linear` is evaluated, in program order. `input` is valid during the call only.
+  /// A returned vector replaces the layer's weight from here on, in this run: float32 [out, in].
+  virtual llvm::Expected<std::optional<std::vector<float>>>
+  observe(mlir::Operation *linear, const ObservedInput &input) = 0;
 };
 
 struct ExecutorOptions {
@@ -37,6 +72,7 @@ struct ExecutorOptions {
   /// With an observer: evaluate only what the inputs of the wanted linears depend on, and return
   /// no results. Layers that nothing wanted depends on (the head) are observed but not evaluated.
   bool stopAfterLastLinear = false;
+  SampleBlocks blocks;
 };
 
 /// Totals since the executor was made; seconds are wall time.

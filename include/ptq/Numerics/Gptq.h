@@ -18,8 +18,20 @@
 #include "ptq/Numerics/GramFactor.h"
 #include "ptq/Numerics/Matrix.h"
 #include "ptq/Numerics/QuantizedWeight.h"
+#include "llvm/ADT/ArrayRef.h"
+#include <functional>
 
 namespace ptq::numerics {
+
+/// Rows are rounded independently of each other, so processes may share them.
+struct RowShare {
+  /// This process, of how many. All of them call quantizeGptq with the same arguments otherwise.
+  int index = 0, count = 1;
+  /// Brings what each process has computed to all: of `bytes`, process p has those from ends[p - 1]
+  /// (0 for the first) to ends[p]. Not called for one process.
+  std::function<llvm::Error(llvm::MutableArrayRef<char> bytes, llvm::ArrayRef<int64_t> ends)>
+      exchange;
+};
 
 struct GptqOptions {
   /// Group scales from the original weights. Read for PerGroup only.
@@ -38,6 +50,8 @@ struct GptqOptions {
   /// scales, and what follows makes up for what little their 16 bits leave.
   double outliers = 0;
   ShortFloat outlierType = ShortFloat::F16;
+  /// Which rows are rounded here. The result has all rows, the same for any share.
+  RowShare rowShare;
 };
 
 struct GptqResult {
@@ -53,7 +67,7 @@ struct GptqResult {
 };
 
 /// Quantizes w [out, in] against a factor of its input's Gram matrix. Weights of dead columns
-/// become 0. Deterministic for a given threadCount().
+/// become 0. Deterministic, whatever threadCount() is.
 ///
 /// The result has a groupIndex only if the factor's order is Activation, the scheme PerGroup and
 /// staticGroups off.

@@ -8,6 +8,7 @@
 
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include <cstdint>
+#include <string>
 
 namespace ptq::numerics {
 
@@ -17,6 +18,10 @@ unsigned threadCount();
 /// Sets threadCount(), here and for OpenBLAS; 0 means all that the process may run on. Not to be
 /// called while a parallelFor runs.
 void setThreadCount(unsigned count);
+
+/// What the last bits of results may depend on: OpenBLAS, the kernels it has chosen for this CPU,
+/// and the number of threads.
+std::string describeArithmetic();
 
 /// Calls body(first, last) for the chunks [begin, begin + grain), [begin + grain, ...) of [begin,
 /// end), on threadCount() threads, the caller's among them; returns when all are done.

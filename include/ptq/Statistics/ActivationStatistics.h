@@ -7,9 +7,11 @@
 #define PTQ_STATISTICS_ACTIVATIONSTATISTICS_H
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace ptq::statistics {
@@ -45,6 +47,9 @@ llvm::Error applyDivisorToGram(llvm::MutableArrayRef<float> gram, llvm::ArrayRef
 /// give each thread its own and merge.
 class StatisticsAccumulator {
 public:
+  /// `firstToken` is the number that errors give the first token.
+  explicit StatisticsAccumulator(int64_t firstToken = 0) : firstToken(firstToken) {}
+
   /// Takes in x [tokens, channels], row t at x + t·stride (in elements, ≥ channels). Errors: an Inf
   /// or NaN, named by token and channel; a channel count that differs from earlier calls'. After an
   /// error nothing is taken in.
@@ -53,10 +58,16 @@ public:
   /// Takes in what `other` saw, as if its tokens followed. An error if its channel count differs.
   llvm::Error merge(const StatisticsAccumulator &other);
 
+  /// Appends what was seen to `bytes`, for a process that merges it; on a machine of one kind.
+  void write(std::string &bytes) const;
+  /// Takes what write() appended from the front of `bytes`.
+  static StatisticsAccumulator read(llvm::StringRef &bytes);
+
   /// The statistics so far; the accumulator stays usable.
   ActivationStatistics finish() const;
 
 private:
+  int64_t firstToken;
   int64_t tokens = 0;
   std::vector<int32_t> absmaxBits;
   std::vector<double> sums;

@@ -36,8 +36,10 @@ public:
            llvm::is_contained(wanted, llvm::cast<LinearOp>(linear).getLayerName().str());
   }
   llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *linear,
-                                                            numerics::ConstMatrix x) override {
+                                                            const ObservedInput &input) override {
     auto layer = llvm::cast<LinearOp>(linear);
+    numerics::ConstMatrix x = input.x;
+    blockEnds.push_back(input.blockEnds.vec());
     std::vector<float> values;
     for (int64_t i = 0; i != x.rows; ++i)
       values.insert(values.end(), x.row(i), x.row(i) + x.columns);
@@ -52,6 +54,7 @@ public:
   std::string failing, replaced;
   std::vector<float> replacement;
   std::vector<Layer> seen;
+  std::vector<std::vector<int64_t>> blockEnds;
 };
 
 struct Inputs {
@@ -308,8 +311,8 @@ TEST(Lockstep, LayersThatNobodyNeedsAreNotEvaluated) {
     })");
   struct Counter : LinearObserver {
     llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *,
-                                                              numerics::ConstMatrix x) override {
-      tokens += x.rows;
+                                                              const ObservedInput &input) override {
+      tokens += input.x.rows;
       return std::nullopt;
     }
     int64_t tokens = 0;

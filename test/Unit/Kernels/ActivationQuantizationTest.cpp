@@ -326,9 +326,9 @@ TEST_P(ActivationQuantization, SpecialValues) {
           set(7, c, -float(c + 1));
           set(8, c, (c - 20) * 6e-8f);
         }
+        const float scales[] = {1, 1, 0, nan, 0, 1e-40f, infinity, 0.5f, 6e-8f};
         if (!dynamic)
-          for (auto [i, scale] : llvm::enumerate(
-                   std::initializer_list<float>{1, 1, 0, nan, 0, 1e-40f, infinity, 0.5f, 6e-8f}))
+          for (auto [i, scale] : llvm::enumerate(scales))
             test.scales[i] = roundTo(scale, type);
         test.runOn(GetParam());
         ASSERT_FALSE(HasFatalFailure());

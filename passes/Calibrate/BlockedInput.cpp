@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "ptq/Calibrate/BlockedInput.h"
+
+#include "ptq/Distributed/BlockSum.h"
+#include "ptq/Numerics/Gram.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/xxhash.h"
+
+using namespace ptq;
+using distributed::BlockShare;
+using distributed::Communicator;
+using execution::ObservedInput;
+
+/// Rows of a Gram matrix that are summed at a time have about this many elements, so that a sum
+/// over many blocks takes little room beside the matrix itself.
+static constexpr int64_t panelElements = 4 << 20;
+
+llvm::Error ptq::computeGram(const ObservedInput &input, std::vector<float> &gram) {
+  Communicator &world = Communicator::world();
+  BlockShare share = BlockShare::of(input.blockCount, world);
+  int64_t n = input.x.columns;
+  gram.assign(n * n, 0.0f);
+  int64_t step = std::max<int64_t>(64, panelElements / std::max<int64_t>(n, 1));
+  std::vector<float> panel;
+  for (int64_t first = 0; first < n; first += step) {
+    int64_t last = std::min(n, first + step), width = n - first;
+    bool isWhole = last - first == n;
+    if (!isWhole)
+      panel.assign((last - first) * width, 0.0f);
+    llvm::MutableArrayRef<float> sum = isWhole ? gram : panel;
+    auto compute = [&](int64_t block, llvm::MutableArrayRef<float> to) {
+      numerics::computeGramRows(input.block(block), first, last,
+                                numerics::MutableMatrix(to.data(), last - first, width));
+    };
+    if (llvm::Error error = distributed::sumBlocks(world, share, sum, compute))
+      return error;
+    for (int64_t i = first; !isWhole && i < last; ++i)
+      std::copy_n(&panel[(i - first) * width + i - first], n - i, &gram[i * n + i]);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Expected<statistics::StatisticsAccumulator>
+ptq::accumulateStatistics(const ObservedInput &input) {
+  Communicator &world = Communicator::world();
+  BlockShare share = BlockShare::of(input.blockCount, world);
+  std::string own;
+  int64_t firstToken = 0;
+  for (int64_t block = share.first; block != share.last; ++block) {
+    numerics::ConstMatrix x = input.block(block);
+    statistics::StatisticsAccumulator accumulator(firstToken);
+    if (llvm::Error error = accumulator.add(x.data, x.rows, x.columns, x.stride))
+      return std::move(error);
+    accumulator.write(own);
+    firstToken += x.rows;
+  }
+  std::vector<std::string> all{std::move(own)};
+  if (share.isShared()) {
+    auto gathered = world.gather(all.front());
+    if (!gathered)
+      return gathered.takeError();
+    all = std::move(*gathered);
+  }
+  statistics::StatisticsAccumulator total;
+  for (llvm::StringRef bytes : all)
+    while (!bytes.empty())
+      if (llvm::Error error = total.merge(statistics::StatisticsAccumulator::read(bytes)))
+        return std::move(error);
+  return total;
+}
+
+llvm::Expected<std::string> ptq::hashInput(const ObservedInput &input) {
+  Communicator &world = Communicator::world();
+  BlockShare share = BlockShare::of(input.blockCount, world);
+  std::string own;
+  for (int64_t block = share.first; block != share.last; ++block) {
+    numerics::ConstMatrix x = input.block(block);
+    assert(x.stride == x.columns && "inputs are stacked without gaps");
+    llvm::XXH128_hash_t hash = llvm::xxh3_128bits(llvm::ArrayRef(
+        reinterpret_cast<const uint8_t *>(x.data), x.rows * x.columns * sizeof(float)));
+    own += llvm::utohexstr(hash.high64) + "-" + llvm::utohexstr(hash.low64) + " ";
+  }
+  if (!share.isShared())
+    return own;
+  auto gathered = world.gather(own);
+  if (!gathered)
+    return gathered.takeError();
+  return llvm::join(*gathered, "");
+}
