@@ -22,7 +22,12 @@ tools_dir = os.path.join(config.ptq_build_dir, "bin")
 tools = ["quant-opt", "quant-run", "ptx-run", "quant-lsp-server"]
 llvm_config.add_tool_substitutions(
     [ToolSubst(tool) for tool in tools if os.path.exists(os.path.join(tools_dir, tool))], [tools_dir])
-llvm_config.add_tool_substitutions(["mlir-opt", "mlir-runner", "mlir-tblgen", "llvm-nm", "split-file"], [config.llvm_tools_dir])
+llvm_config.add_tool_substitutions(["mlir-tblgen", "llvm-nm", "split-file"], [config.llvm_tools_dir])
+# These load libraries of ours. Where those have a sanitizer's runtime, the stock tools need it, too.
+preload = ["env", f"LD_PRELOAD={config.ptq_asan_runtime}"] if config.ptq_enable_asan else []
+for tool in ["mlir-opt", "mlir-runner"]:
+    path = os.path.join(config.llvm_tools_dir, tool)
+    llvm_config.add_tool_substitutions([ToolSubst(tool, command=" ".join([*preload, path]))])
 config.substitutions += [
     ("%manual", os.path.join(config.ptq_build_dir, "manual")),
     ("%ptq_plugin", os.path.join(config.ptq_build_dir, "lib", "libPTQPlugin.so")),
@@ -42,8 +47,7 @@ if shutil.which("ptxas", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr
     config.available_features.add("ptxas")
 if config.ptq_enable_asan:
     config.available_features.add("asan")
-    # LLVM keeps what it allocates for the life of a process.
-    config.environment["ASAN_OPTIONS"] = "detect_leaks=0"
-else:
-    # The stock mlir-opt can load a plugin only if both have a sanitizer's runtime or neither has.
-    config.available_features.add("plugin")
+    # LLVM keeps what it allocates for the life of a process. Of two sides of one container or allocator, libMLIR's and
+    # ours, only ours marks what is free.
+    config.environment["ASAN_OPTIONS"] = ("detect_leaks=0:detect_container_overflow=0:allow_user_poisoning=0:"
+                                          "detect_odr_violation=0")

@@ -49,7 +49,7 @@ struct Executor::Implementation {
   llvm::Error compileKernels(Plan &plan);
 
   llvm::Error runStep(const Step &step, ArrayRef<Frame *> frames);
-  llvm::Error runTogether(const Step &step, ArrayRef<Frame *> frames);
+  llvm::Error runByBlock(Node &node, ArrayRef<Frame *> frames);
   llvm::Error runNodes(const Step &step, ArrayRef<Frame *> frames);
 };
 
@@ -149,10 +149,22 @@ static llvm::Error nameSample(llvm::Error error, size_t sample, size_t count) {
                                  llvm::toString(std::move(error)));
 }
 
+llvm::Error Executor::Implementation::runByBlock(Node &node, ArrayRef<Frame *> frames) {
+  int64_t first = 0;
+  for (int64_t last : observation.blocks->ends) {
+    if (llvm::Error error = node.run(frames.slice(first, last - first)))
+      return error;
+    first = last;
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error Executor::Implementation::runNodes(const Step &step, ArrayRef<Frame *> frames) {
   for (auto [node, releases] : llvm::zip(step.nodes, step.releases)) {
     double start = isProfiled ? threadSeconds() : 0;
-    if (llvm::Error error = node->run(frames))
+    // Layers see all samples, and keep to blocks themselves.
+    bool byBlock = step.kind == Step::Kind::Together && !dynamic_cast<LayerNode *>(node);
+    if (llvm::Error error = byBlock ? runByBlock(*node, frames) : node->run(frames))
       return error;
     for (Frame *frame : frames)
       for (ValueId id : releases)
@@ -166,24 +178,11 @@ llvm::Error Executor::Implementation::runNodes(const Step &step, ArrayRef<Frame 
   return llvm::Error::success();
 }
 
-llvm::Error Executor::Implementation::runTogether(const Step &step, ArrayRef<Frame *> frames) {
-  // Layers see all samples, and keep to blocks themselves.
-  if (observation.blocks->ends.size() == 1 || dynamic_cast<LayerNode *>(step.nodes.front()))
-    return runNodes(step, frames);
-  int64_t first = 0;
-  for (int64_t last : observation.blocks->ends) {
-    if (llvm::Error error = runNodes(step, frames.slice(first, last - first)))
-      return error;
-    first = last;
-  }
-  return llvm::Error::success();
-}
-
 llvm::Error Executor::Implementation::runStep(const Step &step, ArrayRef<Frame *> frames) {
   if (step.kind == Step::Kind::Once)
     return runNodes(step, frames.take_front());
   if (step.kind == Step::Kind::Together)
-    return runTogether(step, frames);
+    return runNodes(step, frames);
   for (auto [id, type] : step.batchOutputs) {
     int64_t bytes = type.getNumElements() * *elementBytes(type.getElementType());
     std::shared_ptr<char> buffer = pool.allocate(bytes * frames.size());

@@ -66,16 +66,9 @@ static llvm::Error cleanUp(StringRef path, bool isOurs) {
   return error ? failure(path, error.message()) : llvm::Error::success();
 }
 
-llvm::Expected<std::unique_ptr<LayerStore>> LayerStore::openOwn() {
-  SmallString<128> folder;
-  if (std::error_code error = llvm::sys::fs::createUniqueDirectory("ptq-layers", folder))
-    return failure(folder, "the folder cannot be made: " + error.message());
-  return std::unique_ptr<LayerStore>(new LayerStore(folder.str().str(), /*lock=*/-1));
-}
-
 llvm::Expected<std::unique_ptr<LayerStore>> LayerStore::open(StringRef path, StringRef run) {
   if (!distributed::Communicator::world().isRoot())
-    return openOwn();
+    return std::unique_ptr<LayerStore>(new LayerStore("", /*lock=*/-1));
   if (std::error_code error = llvm::sys::fs::create_directories(path))
     return failure(path, "the folder cannot be made: " + error.message());
   int lock = ::open(join(path, lockFile).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -104,10 +97,8 @@ llvm::Expected<std::unique_ptr<LayerStore>> LayerStore::open(StringRef path, Str
 }
 
 LayerStore::~LayerStore() {
-  if (lock >= 0)
+  if (!isTemporary())
     ::close(lock);
-  else
-    llvm::sys::fs::remove_directories(path);
 }
 
 llvm::Error LayerStore::share(const std::string &file) const {
@@ -132,7 +123,15 @@ llvm::Error LayerStore::share(const std::string &file) const {
   });
 }
 
-std::string LayerStore::fileOf(LinearOp layer) {
+llvm::Expected<std::string> LayerStore::fileOf(LinearOp layer) {
+  if (isTemporary()) {
+    SmallString<128> file;
+    if (std::error_code error =
+            llvm::sys::fs::createTemporaryFile("ptq-layer", "safetensors", file))
+      return failure(file, "a temporary file cannot be made: " + error.message());
+    llvm::sys::fs::remove(file);
+    return file.str().str();
+  }
   std::string &file = files[layer];
   if (!file.empty())
     return file;
@@ -227,10 +226,14 @@ llvm::Error LayerStore::keep(LinearOp layer, StringRef made, Entry &entry) {
     metadata["error_rtn"] = exact(*entry.record.errorRtn);
   for (const auto &[name, value] : entry.record.figures)
     metadata["figure." + name] = exact(value);
-  std::string path = fileOf(layer);
-  if (llvm::Error error = checkpoint::writeSafetensors(path, tensors, metadata))
+  llvm::Expected<std::string> path = fileOf(layer);
+  if (!path)
+    return path.takeError();
+  if (llvm::Error error = checkpoint::writeSafetensors(*path, tensors, metadata))
     return error;
-  auto file = SafetensorsFile::open(path);
+  auto file = SafetensorsFile::open(*path);
+  if (isTemporary())
+    llvm::sys::fs::remove(*path);
   if (!file)
     return file.takeError();
   visitArrays(entry.weight, Reader{*file});
@@ -270,12 +273,17 @@ static bool isWhole(const PackedWeight &weight) {
 
 llvm::Expected<std::optional<LayerStore::Entry>>
 LayerStore::find(LinearOp layer, const numerics::WeightScheme &scheme, StringRef made) {
-  std::string path = fileOf(layer);
+  llvm::Expected<std::string> named = fileOf(layer);
+  if (!named)
+    return named.takeError();
+  const std::string &path = *named;
   if (llvm::Error error = share(path))
     return std::move(error);
   if (!llvm::sys::fs::exists(path))
     return std::nullopt;
   auto file = SafetensorsFile::open(path);
+  if (isTemporary())
+    llvm::sys::fs::remove(path);
   if (!file)
     return file.takeError();
   std::map<std::string, std::string> metadata = (*file)->metadata();

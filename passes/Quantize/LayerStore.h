@@ -39,7 +39,7 @@ public:
   /// folder is locked as long as this lives, and what a killed process left half written is
   /// removed. Errors: the folder is another run's, or in use, or has other files; it cannot be
   /// written. Of several processes the first has this folder, and the others, which may not see it,
-  /// one of their own that goes with them.
+  /// temporary files that are nameless once they are mapped.
   static llvm::Expected<std::unique_ptr<LayerStore>> open(llvm::StringRef path,
                                                           llvm::StringRef run);
   ~LayerStore();
@@ -48,8 +48,9 @@ public:
     PackedWeight weight;
     RoundingRecord record;
   };
-  /// What is there of the layer, or nothing. Collective (Communicator.h). `made` is the hash of all that it is made of; where
-  /// that differs, or the file does not fit the shape, the error says what to do.
+  /// What is there of the layer, or nothing. Collective (Communicator.h). `made` is the hash of all
+  /// that it is made of; where that differs, or the file does not fit the shape, the error says
+  /// what to do.
   llvm::Expected<std::optional<Entry>> find(LinearOp layer, const numerics::WeightScheme &scheme,
                                             llvm::StringRef made);
   /// Writes the layer's file and replaces the weight by its mapping.
@@ -57,13 +58,13 @@ public:
 
 private:
   LayerStore(std::string path, int lock) : path(std::move(path)), lock(lock) {}
-  static llvm::Expected<std::unique_ptr<LayerStore>> openOwn();
-  std::string fileOf(LinearOp layer);
+  bool isTemporary() const { return lock < 0; }
+  llvm::Expected<std::string> fileOf(LinearOp layer);
   /// Brings the first process's file, if it has one, to the others.
   llvm::Error share(const std::string &file) const;
 
-  std::string path;
-  int lock; ///< A file descriptor; -1 for a folder that goes with the process.
+  std::string path; ///< Empty in temporary files.
+  int lock;         ///< A file descriptor; -1 for temporary files.
   /// Layers of one name are numbered as they come.
   llvm::StringMap<unsigned> count;
   llvm::DenseMap<mlir::Operation *, std::string> files;

@@ -1,6 +1,5 @@
 // The plugin in the stock mlir-opt: the dialect, the passes, their options.
 //
-// REQUIRES: plugin
 // RUN: mlir-opt %s --load-dialect-plugin=%ptq_plugin | FileCheck %s --check-prefix=DIALECT
 // RUN: mlir-opt %s --load-dialect-plugin=%ptq_plugin --emit-bytecode \
 // RUN:   | mlir-opt --load-dialect-plugin=%ptq_plugin | FileCheck %s --check-prefix=DIALECT

@@ -40,6 +40,7 @@ public:
     auto layer = llvm::cast<LinearOp>(linear);
     numerics::ConstMatrix x = input.x;
     blockEnds.push_back(input.blockEnds.vec());
+    blocks.push_back({input.firstBlock, input.blockCount});
     std::vector<float> values;
     for (int64_t i = 0; i != x.rows; ++i)
       values.insert(values.end(), x.row(i), x.row(i) + x.columns);
@@ -55,6 +56,7 @@ public:
   std::vector<float> replacement;
   std::vector<Layer> seen;
   std::vector<std::vector<int64_t>> blockEnds;
+  std::vector<std::pair<int64_t, int64_t>> blocks;
 };
 
 struct Inputs {
@@ -134,6 +136,43 @@ TEST(Lockstep, ObserverSeesAllTokensOfAllLayersInOrder) {
   }
   ASSERT_EQ(y.size(), 3u);
   expectNear(y[2][0], inputs.values(2)[3], 2e-6f);
+}
+
+/// Samples in blocks, all of them or some: the observer is told which, and results are the same
+/// bits.
+TEST(Lockstep, BlocksOfSamples) {
+  Program program(network);
+  Inputs inputs(5);
+  auto samples = inputs.tensors(program);
+  ExecutorOptions options;
+  options.blocks.ends = {2, 3, 5};
+  options.blocks.count = 3;
+  Recorder whole;
+  auto y = program.runAll(samples, &whole, options);
+  ASSERT_EQ(y.size(), 5u);
+  for (int i = 0; i != 5; ++i)
+    expectNear(y[i][0], inputs.values(i)[3], 2e-6f);
+  ASSERT_EQ(whole.blockEnds.size(), 3u);
+  for (const std::vector<int64_t> &ends : whole.blockEnds)
+    EXPECT_EQ(ends, (std::vector<int64_t>{6, 9, 15}));
+  EXPECT_EQ(whole.blocks, (std::vector<std::pair<int64_t, int64_t>>(3, {0, 3})));
+
+  options.blocks.ends = {1, 3};
+  options.blocks.first = 1;
+  Recorder part;
+  auto some = program.runAll(llvm::ArrayRef(samples).drop_front(2), &part, options);
+  ASSERT_EQ(some.size(), 3u);
+  for (int i = 0; i != 3; ++i)
+    EXPECT_EQ(some[i][0].bytes(), y[i + 2][0].bytes());
+  EXPECT_EQ(part.blockEnds.front(), (std::vector<int64_t>{3, 9}));
+  EXPECT_EQ(part.blocks, (std::vector<std::pair<int64_t, int64_t>>(3, {1, 3})));
+  EXPECT_TRUE(std::equal(part.seen[1].x.begin(), part.seen[1].x.end(), whole.seen[1].x.end() - 54));
+
+  options.blocks.ends = {1, 4};
+  auto executor = Executor::create(program.function(), options);
+  ASSERT_TRUE(bool(executor));
+  EXPECT_EQ(llvm::toString((*executor)->run(llvm::ArrayRef(samples).drop_front(2)).takeError()),
+            "the blocks of samples end at 4, there are 3");
 }
 
 TEST(Lockstep, ReplacedWeightIsUsedFromThereOn) {

@@ -5,6 +5,8 @@
 #include "TestData.h"
 #include <gtest/gtest.h>
 
+#include <array>
+
 using namespace ptq::numerics;
 using namespace ptq::numerics::test;
 
@@ -31,6 +33,30 @@ TEST(Gram, AccumulatesTheUpperTriangle) {
       else
         EXPECT_NEAR(gram[i * n + j], sum, 1e-4);
     }
+}
+
+TEST(Gram, SomeRows) {
+  constexpr int64_t tokens = 30, n = 11, stride = 13;
+  std::vector<float> x = randomMatrix(tokens, stride, 1);
+  for (auto [first, last, count] : {std::array<int64_t, 3>{0, n, tokens},
+                                    {0, 4, tokens},
+                                    {4, 9, tokens},
+                                    {9, n, tokens},
+                                    {4, 9, 0}}) {
+    std::vector<float> rows((last - first) * (n - first), -5.0f);
+    MutableMatrix view(rows.data(), last - first, n - first);
+    computeGramRows(ConstMatrix(x.data(), count, n, stride), first, last, view);
+    for (int64_t i = first; i < last; ++i)
+      for (int64_t j = first; j < n; ++j) {
+        double sum = 0;
+        for (int64_t t = 0; t < count; ++t)
+          sum += double(x[t * stride + i]) * x[t * stride + j];
+        if (j < i)
+          EXPECT_EQ(view(i - first, j - first), -5.0f);
+        else
+          EXPECT_NEAR(view(i - first, j - first), sum, 1e-4);
+      }
+  }
 }
 
 TEST(Gram, Symmetrize) {

@@ -73,14 +73,14 @@ def check(quant_opt, mlir_opt, form):
     problems = [] if found == EXPECTED[form.stem] else [
         f"raised and declined {found}, expected {EXPECTED[form.stem]}\n{raised.stderr}"]
     lowered = run(quant_opt, form, "--raise-linear", "--ptq-to-linalg")
-    read = run(mlir_opt, "-", input=lowered.stdout)
+    read = run(*mlir_opt, "-", input=lowered.stdout)
     if lowered.returncode or read.returncode or not read.stdout:
         problems.append(f"does not lower to upstream dialects: {lowered.stderr}{read.stderr}")
     return problems
 
 
 def main():
-    quant_opt, mlir_opt, folder = sys.argv[1:]
+    quant_opt, *mlir_opt, folder = sys.argv[1:]
     forms = sorted(pathlib.Path(folder).glob("*.mlir"))
     problems = [f"{form.stem}: {problem}" for form in forms if form.stem in EXPECTED
                 for problem in check(quant_opt, mlir_opt, form)]
