@@ -2,6 +2,7 @@
 #
 #   mlir-ptq         Runtime: tools, plugin, CPU runtime, man pages, completion
 #   libmlir-ptq-dev  Development: headers, static libraries, the CMake package
+#   mlir-ptq-mpi     Mpi: the module with which tools run under mpirun; where MPI was there to build it
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME mlir-ptq)
 set(CPACK_PACKAGE_VENDOR "mlir-ptq")
@@ -19,4 +20,9 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libmlir-ptq-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
   "mlir-ptq (= ${PROJECT_VERSION}), libmlir-22-dev, llvm-22-dev, libopenblas-dev, liblapacke-dev, libdnnl-dev")
+if(TARGET PTQMpi)
+  list(APPEND CPACK_COMPONENTS_ALL Mpi)
+  set(CPACK_DEBIAN_MPI_PACKAGE_NAME mlir-ptq-mpi)
+  set(CPACK_DEBIAN_MPI_PACKAGE_DEPENDS "mlir-ptq (= ${PROJECT_VERSION})")
+endif()
 include(CPack)
