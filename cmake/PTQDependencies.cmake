@@ -55,13 +55,14 @@ option(PTQ_FUZZERS "Build fuzzers; everything is instrumented for them (implies 
 option(PTQ_ENABLE_TSAN "Build with ThreadSanitizer" OFF)
 if(PTQ_FUZZERS)
   set(PTQ_ENABLE_ASAN ON)
-  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>)
 endif()
 if(PTQ_ENABLE_ASAN AND PTQ_ENABLE_TSAN)
   message(FATAL_ERROR "AddressSanitizer and ThreadSanitizer cannot be combined: choose one")
 endif()
 if(PTQ_ENABLE_ASAN)
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  # C is another compiler's, whose runtime would be another, too.
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined;-fno-sanitize-recover=undefined;-fno-omit-frame-pointer>")
   add_link_options(-fsanitize=address,undefined)
   # For tools without it that load our libraries.
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=libclang_rt.asan-${CMAKE_SYSTEM_PROCESSOR}.so

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Full disks and SIGKILL while the tools save: check_saves.py TOOLS_DIR [--rounds N]
+"""Full and read-only disks, and SIGKILL, while the tools save: check_saves.py TOOLS_DIR [--rounds N]
 
 Every writer meets a full disk (a tmpfs of 64 KiB; where mounting is refused, a limit on the size of files) with an old
-file in place, which must stay as it was, with nothing beside it. Then each is killed at random times: what is there
+file in place, which must stay as it was, with nothing beside it; the same on a read-only disk. Then each is killed at random times: what is there
 afterwards is the old file or the new one, whole.
 """
 import argparse
 import contextlib
+import os
 import pathlib
 import random
 import resource
@@ -86,6 +87,29 @@ def meets_full_disk(tools, folder, writer):
     (folder / "disk").rmdir()
 
 
+def meets_read_only_disk(tools, folder, writer):
+    name, written, command = writer
+    with small_disk(folder) as (disk, limit):
+        if name != "checkpoint":
+            (disk / written).write_bytes(b"old")
+        if limit is None:
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        elif os.geteuid() != 0:
+            disk.chmod(0o555)
+        else:
+            print(f"{name}: not on a read-only disk, which root without the right to mount cannot have")
+            return
+        before = snapshot(disk)
+        process = start(tools, folder, command, disk)
+        errors = process.communicate(timeout=120)[1].decode(errors="replace")
+        disk.chmod(0o755) if limit else None
+        assert process.returncode == 1, f"{name}: status {process.returncode} on a read-only disk:\n{errors}"
+        assert not CRASHES.search(errors) and errors.count("error: ") == 1, f"{name}: not one clear error:\n{errors}"
+        assert "Read-only file system" in errors or "Permission denied" in errors, f"{name}: the disk is not named:\n{errors}"
+        assert str(disk) in errors, f"{name}: the place is not named:\n{errors}"
+        assert before == snapshot(disk), f"{name}: a read-only disk changed"
+
+
 def survives_kill(tools, folder, writer, rounds):
     name, written, command = writer
     outputs = folder / "outputs"
@@ -130,7 +154,7 @@ def main():
     tools = arguments.tools.resolve()
     failures = 0
     for writer in WRITERS:
-        for check in (meets_full_disk, lambda *given: survives_kill(*given, arguments.rounds)):
+        for check in (meets_full_disk, meets_read_only_disk, lambda *given: survives_kill(*given, arguments.rounds)):
             with tempfile.TemporaryDirectory() as name:
                 folder = pathlib.Path(name)
                 prepare(folder)

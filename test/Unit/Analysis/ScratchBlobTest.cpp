@@ -62,7 +62,11 @@ TEST(ScratchBlob, LargeArraysMoveThere) {
   EXPECT_EQ(ptq::storeInScratch(std::move(small)).data(), before);
   int64_t memory = anonymousMemory();
   ptq::StoredArray<uint32_t> array = ptq::storeInScratch(std::move(large));
+#if !__has_feature(address_sanitizer) // It keeps freed memory for a while.
   EXPECT_LT(anonymousMemory() - memory, -int64_t(size / 2));
+#else
+  (void)memory;
+#endif
   mlir::AsmResourceBlob blob = array.blob();
   array = {};
   ASSERT_EQ(blob.getData().size(), size);
