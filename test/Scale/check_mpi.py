@@ -4,7 +4,7 @@
 
   check_mpi.py TOOLS_DIR MODEL_DIR WORK_DIR [--all]
 
---all: other passes and forms of rounded weights, more ranks, and padded and dynamic samples, too.
+--all: other passes and forms of rounded weights, and more ranks, too.
 """
 import argparse
 import os
