@@ -8,6 +8,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/xxhash.h"
 
+#include <cstdlib>
+
 using namespace ptq;
 using distributed::BlockShare;
 using distributed::Communicator;
@@ -16,6 +18,15 @@ using execution::ObservedInput;
 /// Rows of a Gram matrix that are summed at a time have about this many elements, so that a sum
 /// over many blocks takes little room beside the matrix itself.
 static constexpr int64_t panelElements = 4 << 20;
+
+llvm::Expected<int64_t> ptq::maxSampleBlocks() {
+  const char *text = std::getenv("PTQ_SAMPLE_BLOCKS");
+  int64_t blocks = 1;
+  if (text && (llvm::StringRef(text).getAsInteger(10, blocks) || blocks < 1 || blocks > 1024))
+    return llvm::createStringError(llvm::Twine("PTQ_SAMPLE_BLOCKS is '") + text +
+                                   "'; it must be a number from 1 to 1024");
+  return blocks;
+}
 
 llvm::Error ptq::computeGram(const ObservedInput &input, std::vector<float> &gram) {
   Communicator &world = Communicator::world();

@@ -97,7 +97,10 @@ std::shared_ptr<execution::KernelCache> ptq::sharedKernels() {
 llvm::Error ptq::runSamples(func::FuncOp function, ArrayRef<std::vector<execution::Tensor>> samples,
                             execution::LinearObserver &observer, InputsShown shown) {
   distributed::Communicator &world = distributed::Communicator::world();
-  int64_t blocks = std::min<int64_t>(samples.size(), kMaxSampleBlocks);
+  llvm::Expected<int64_t> most = maxSampleBlocks();
+  if (!most)
+    return most.takeError();
+  int64_t blocks = std::min<int64_t>(samples.size(), *most);
   auto share = distributed::BlockShare::of(blocks, world);
   auto firstOf = [&](int64_t block) { return block * int64_t(samples.size()) / blocks; };
   int64_t first = firstOf(share.first), last = firstOf(share.last);

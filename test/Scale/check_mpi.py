@@ -25,7 +25,7 @@ shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
 
 # Ranks of one machine share its cores, where OpenBLAS's threads would wait for each other.
-environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+environment = dict(os.environ, PTQ_SAMPLE_BLOCKS="32", OPENBLAS_NUM_THREADS="1", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
                    OMPI_MCA_btl_vader_single_copy_mechanism="none")  # What containers do not allow, and would be told on stderr.
 launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n"]
 

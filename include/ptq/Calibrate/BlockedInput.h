@@ -15,8 +15,9 @@
 namespace ptq {
 
 /// How many blocks samples are divided into, and so how many processes they can be spread over at
-/// most. More blocks are more sums to add up; fewer, fewer processes.
-inline constexpr int64_t kMaxSampleBlocks = 32;
+/// most: the environment's PTQ_SAMPLE_BLOCKS, from 1, the default, to 1024. Results depend on it in
+/// their last bits, and not on how many processes there are. Error: anything else.
+llvm::Expected<int64_t> maxSampleBlocks();
 
 /// The Gram matrix of an input of all processes, as [in, in] of which the upper triangle is to be
 /// read: the blocks' matrices added up in the order of BlockSum.h, some rows at a time.
