@@ -110,6 +110,11 @@ inline void check(const std::string &instruction, const char *registers,
   }
 }
 
+/// `one` for each 16-bit half of the operands.
+inline uint64_t perHalf(uint64_t a, uint64_t b, uint64_t c, const Reference &one) {
+  return one(a & 0xffff, b & 0xffff, c & 0xffff) | one(a >> 16, b >> 16, c >> 16) << 16;
+}
+
 } // namespace ptq::emulator
 
 #endif // PTQ_TEST_UNIT_EMULATOR_INSTRUCTIONCHECK_H
