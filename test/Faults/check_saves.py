@@ -69,26 +69,33 @@ def small_disk(folder):
         subprocess.run(["umount", str(disk)], check=True)
 
 
+def errors_on(state, disk, tools, folder, writer, **more):
+    """What the writer says on a disk in such a state, where it fails with one error and changes nothing."""
+    name, _, command = writer
+    before = snapshot(disk)
+    process = start(tools, folder, command, disk, **more)
+    errors = process.communicate(timeout=120)[1].decode(errors="replace")
+    assert process.returncode == 1, f"{name}: status {process.returncode} on a {state} disk:\n{errors}"
+    assert not CRASHES.search(errors) and errors.count("error: ") == 1, f"{name}: not one clear error:\n{errors}"
+    after = snapshot(disk)
+    assert before == after, f"{name}: a {state} disk changed {sorted(map(str, set(after) ^ set(before)))}"
+    return errors
+
+
 def meets_full_disk(tools, folder, writer):
-    name, written, command = writer
+    name, written, _ = writer
     with small_disk(folder) as (disk, limit):
         if name != "checkpoint":  # a folder is written where none is, or an empty one
             (disk / written).write_bytes(b"old")
         if not limit:
             (disk / "rest").write_bytes(bytes(LIMIT - (16 << 10)))  # small outputs meet a full disk, too
-        before = snapshot(disk)
-        process = start(tools, folder, command, disk, preexec_fn=limit)
-        errors = process.communicate(timeout=120)[1].decode(errors="replace")
-        assert process.returncode == 1, f"{name}: status {process.returncode} on a full disk:\n{errors}"
-        assert not CRASHES.search(errors) and errors.count("error: ") == 1, f"{name}: not one clear error:\n{errors}"
+        errors = errors_on("full", disk, tools, folder, writer, preexec_fn=limit)
         assert "No space left" in errors or "File too large" in errors, f"{name}: the disk is not named:\n{errors}"
-        after = snapshot(disk)
-        assert before == after, f"{name}: a full disk changed {sorted(map(str, set(after) ^ set(before)))}"
     (folder / "disk").rmdir()
 
 
 def meets_read_only_disk(tools, folder, writer):
-    name, written, command = writer
+    name, written, _ = writer
     with small_disk(folder) as (disk, limit):
         if name != "checkpoint":
             (disk / written).write_bytes(b"old")
@@ -99,15 +106,13 @@ def meets_read_only_disk(tools, folder, writer):
         else:
             print(f"{name}: not on a read-only disk, which root without the right to mount cannot have")
             return
-        before = snapshot(disk)
-        process = start(tools, folder, command, disk)
-        errors = process.communicate(timeout=120)[1].decode(errors="replace")
-        disk.chmod(0o755) if limit else None
-        assert process.returncode == 1, f"{name}: status {process.returncode} on a read-only disk:\n{errors}"
-        assert not CRASHES.search(errors) and errors.count("error: ") == 1, f"{name}: not one clear error:\n{errors}"
+        try:
+            errors = errors_on("read-only", disk, tools, folder, writer)
+        finally:
+            if limit:
+                disk.chmod(0o755)
         assert "Read-only file system" in errors or "Permission denied" in errors, f"{name}: the disk is not named:\n{errors}"
         assert str(disk) in errors, f"{name}: the place is not named:\n{errors}"
-        assert before == snapshot(disk), f"{name}: a read-only disk changed"
 
 
 def survives_kill(tools, folder, writer, rounds):
