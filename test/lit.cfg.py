@@ -47,7 +47,4 @@ if shutil.which("ptxas", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr
     config.available_features.add("ptxas")
 if config.ptq_enable_asan:
     config.available_features.add("asan")
-    # LLVM keeps what it allocates for the life of a process. Of two sides of one container or allocator, libMLIR's and
-    # ours, only ours marks what is free.
-    config.environment["ASAN_OPTIONS"] = ("detect_leaks=0:detect_container_overflow=0:allow_user_poisoning=0:"
-                                          "detect_odr_violation=0")
+    config.environment["ASAN_OPTIONS"] = config.ptq_asan_options
