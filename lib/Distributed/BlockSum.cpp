@@ -12,8 +12,6 @@ using namespace llvm;
 namespace ptq::distributed {
 namespace {
 
-int64_t firstOf(int64_t rank, int64_t ranks, int64_t count) { return rank * count / ranks; }
-
 ArrayRef<char> bytesOf(MutableArrayRef<float> data) {
   return {reinterpret_cast<const char *>(data.data()), data.size() * sizeof(float)};
 }
@@ -40,13 +38,13 @@ public:
     int64_t middle = first + static_cast<int64_t>(llvm::bit_ceil(uint64_t(last - first)) / 2);
     int left = ownerOf(first), right = ownerOf(middle), own = communicator.rank();
     // A rank that has no part in the left half needs no second buffer for the right one.
-    if (share.isShared() && middle <= share.first) {
+    if (middle <= share.first) {
       if (Error error = sum(middle, last, to, depth))
         return error;
     } else {
       if (Error error = sum(first, middle, to, depth))
         return error;
-      if (last > middle && middle < share.last)
+      if (middle < share.last)
         if (Error error = sum(middle, last, bufferAt(depth, to.size()), depth + 1))
           return error;
     }
@@ -71,7 +69,7 @@ private:
     if (!share.isShared())
       return communicator.rank();
     int64_t ranks = communicator.size(), rank = block * ranks / share.count;
-    while (firstOf(rank + 1, ranks, share.count) <= block)
+    while (partBegin(rank + 1, ranks, share.count) <= block)
       ++rank;
     return static_cast<int>(rank);
   }
@@ -94,7 +92,7 @@ BlockShare BlockShare::of(int64_t count, const Communicator &communicator) {
   int64_t rank = communicator.rank(), ranks = communicator.size();
   if (count < ranks)
     return {0, count, count};
-  return {firstOf(rank, ranks, count), firstOf(rank + 1, ranks, count), count};
+  return {partBegin(rank, ranks, count), partBegin(rank + 1, ranks, count), count};
 }
 
 Error sumBlocks(Communicator &communicator, const BlockShare &share, MutableArrayRef<float> sum,

@@ -34,24 +34,29 @@ Communicator::~Communicator() = default;
 Expected<std::vector<std::string>> Communicator::gather(StringRef own) {
   std::vector<std::string> all(size());
   all[rank()] = own.str();
-  for (int root = 0; root != size(); ++root) {
-    uint64_t bytes = all[root].size();
-    if (Error error = broadcast({reinterpret_cast<char *>(&bytes), sizeof(bytes)}, root))
+  for (int root = 0; root != size(); ++root)
+    if (Error error = broadcastText(all[root], root))
       return std::move(error);
-    all[root].resize(bytes);
-    if (bytes)
-      if (Error error = broadcast({all[root].data(), size_t(bytes)}, root))
-        return std::move(error);
-  }
   return all;
 }
 
-Error Communicator::broadcastText(std::string &text) {
+Error Communicator::broadcastText(std::string &text, int root) {
   uint64_t bytes = text.size();
-  if (Error error = broadcast({reinterpret_cast<char *>(&bytes), sizeof(bytes)}, 0))
+  if (Error error = broadcast({reinterpret_cast<char *>(&bytes), sizeof(bytes)}, root))
     return error;
   text.resize(bytes);
-  return bytes ? broadcast({text.data(), size_t(bytes)}, 0) : Error::success();
+  return bytes ? broadcast({text.data(), size_t(bytes)}, root) : Error::success();
+}
+
+Error Communicator::exchange(MutableArrayRef<char> data, ArrayRef<int64_t> ends) {
+  int64_t first = 0;
+  for (int root = 0; root != size(); ++root) {
+    if (ends[root] != first)
+      if (Error error = broadcast(data.slice(first, ends[root] - first), root))
+        return error;
+    first = ends[root];
+  }
+  return Error::success();
 }
 
 Communicator &Communicator::world() { return *worldPointer(); }

@@ -34,8 +34,8 @@ LayerNode::LayerNode(Operation *op, ValueTable &values) : Node(op) {
 
 void LayerNode::setInvariance(llvm::function_ref<bool(ValueId)> isInvariant) {
   sharesWeight = llvm::all_of(ArrayRef(reads).drop_front(), isInvariant);
-  this->isInvariant = sharesWeight && isInvariant(reads[0]);
-  together = (sharesWeight || isObserved) && !this->isInvariant;
+  isSameForAll = sharesWeight && isInvariant(reads[0]);
+  together = (sharesWeight || isObserved) && !isSameForAll;
 }
 
 std::unique_ptr<LayerNode> makeLayerNode(Operation *op, ValueTable &values) {
@@ -92,12 +92,12 @@ llvm::Error LayerNode::observe(ArrayRef<Frame *> frames,
   SmallVector<int64_t> blockEnds;
   for (size_t i = 0; i != frames.size(); ++i) {
     tokens += frames[i]->tensor(reads[0]).numElements() / std::max<int64_t>(in, 1);
-    if (isInvariant || endsBlock(*observation, i))
+    if (isSameForAll || endsBlock(*observation, i))
       blockEnds.push_back(tokens);
   }
   auto start = std::chrono::steady_clock::now();
   ObservedInput input{numerics::ConstMatrix(x, tokens, in), blockEnds};
-  if (!isInvariant) {
+  if (!isSameForAll) {
     input.firstBlock = observation->blocks->first;
     input.blockCount = observation->blocks->count;
   }

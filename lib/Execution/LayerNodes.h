@@ -38,7 +38,7 @@ private:
   /// The weight as it is stored, or dequantized.
   llvm::Expected<Tensor> getWeight(Frame &frame);
 
-  bool together = true, sharesWeight = true, isInvariant = false;
+  bool together = true, sharesWeight = true, isSameForAll = false;
   int64_t in, out;
   std::optional<unsigned> biasRead;
 };

@@ -10,6 +10,7 @@
 #include "LargePages.h"
 #include "OutputError.h"
 #include "RoundLanes.h"
+#include "RowExchange.h"
 #include "RowTile.h"
 #include "SparseOutliers.h"
 #include "TensorParameters.h"
@@ -70,8 +71,7 @@ public:
   std::vector<double> rowLosses; ///< [rows]: ||(W - Q)[i, :] R||^2
 
 private:
-  std::vector<int64_t> rowEnds(int64_t chunkRows) const;
-  llvm::Error exchange(llvm::ArrayRef<int64_t> rowEnds);
+  llvm::Error exchange(const RowExchange &rows);
   void runChunk(int64_t first, int64_t last, Workspace &space);
   void computeStaticScales(int64_t lanes, Workspace &space);
   void multiplyBefore(const Block &block, int64_t lanes, Workspace &space);
@@ -152,43 +152,21 @@ std::vector<float> GptqRun::withoutOutliers() const {
   return dense;
 }
 
-/// Behind which row each process's rows end.
-std::vector<int64_t> GptqRun::rowEnds(int64_t chunkRows) const {
-  int64_t chunks = (w.rows + chunkRows - 1) / chunkRows;
-  std::vector<int64_t> ends;
-  for (int64_t process = 1; process <= share.count; ++process)
-    ends.push_back(std::min(w.rows, process * chunks / share.count * chunkRows));
-  return ends;
-}
-
 /// Gives the other processes the rows of this one, and takes theirs.
-llvm::Error GptqRun::exchange(llvm::ArrayRef<int64_t> rowEnds) {
-  // endOf(row) is where the elements of the rows before it end.
-  auto exchangeArray = [&](auto &array, llvm::function_ref<int64_t(int64_t)> endOf) -> llvm::Error {
-    if (array.empty())
-      return llvm::Error::success();
-    constexpr int64_t size = sizeof(array[0]);
-    std::vector<int64_t> ends;
-    for (int64_t end : rowEnds)
-      ends.push_back(endOf(end) * size);
-    return share.exchange({reinterpret_cast<char *>(array.data()), array.size() * size}, ends);
-  };
-  auto exchangeRows = [&](auto &array) {
-    int64_t perRow = array.size() / w.rows;
-    return exchangeArray(array, [&](int64_t row) { return row * perRow; });
-  };
-  if (llvm::Error error = exchangeRows(result.codes))
+llvm::Error GptqRun::exchange(const RowExchange &rows) {
+  if (llvm::Error error = rows.exchange(result.codes))
     return error;
-  if (llvm::Error error = exchangeRows(rowLosses))
+  if (llvm::Error error = rows.exchange(rowLosses))
     return error;
-  if (llvm::Error error = exchangeArray(
-          result.sparse.values, [&](int64_t row) { return result.sparse.rowOffsets[row]; }))
+  if (llvm::Error error = rows.exchange(result.sparse.values, [&](int64_t row) -> int64_t {
+        return result.sparse.rowOffsets[row];
+      }))
     return error;
   if (scheme.granularity == Granularity::PerTensor)
     return llvm::Error::success();
-  if (llvm::Error error = exchangeRows(result.scales))
+  if (llvm::Error error = rows.exchange(result.scales))
     return error;
-  return exchangeRows(result.zeroPoints);
+  return rows.exchange(result.zeroPoints);
 }
 
 llvm::Error GptqRun::run() {
@@ -196,9 +174,8 @@ llvm::Error GptqRun::run() {
   std::mutex mutex;
   std::vector<std::unique_ptr<Workspace>> idle;
   SingleThreadedBlas guard;
-  std::vector<int64_t> ends = rowEnds(chunkRows);
-  int64_t begin = share.index ? ends[share.index - 1] : 0;
-  parallelFor(begin, ends[share.index], chunkRows, [&](int64_t first, int64_t last) {
+  RowExchange rows(share, w.rows, chunkRows);
+  parallelFor(rows.first(), rows.last(), chunkRows, [&](int64_t first, int64_t last) {
     std::unique_ptr<Workspace> space;
     {
       std::lock_guard<std::mutex> lock(mutex);
@@ -214,9 +191,8 @@ llvm::Error GptqRun::run() {
     std::lock_guard<std::mutex> lock(mutex);
     idle.push_back(std::move(space));
   });
-  if (share.count > 1)
-    if (llvm::Error error = exchange(ends))
-      return error;
+  if (llvm::Error error = exchange(rows))
+    return error;
   if (scheme.progressive)
     result.progressive = splitScales(result, channelScales);
   return llvm::Error::success();

@@ -4,9 +4,9 @@
 
 #include "ptq/Distributed/BlockSum.h"
 #include "ptq/Numerics/Gram.h"
+#include "ptq/Support/ContentHash.h"
 
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/xxhash.h"
 
 #include <cstdlib>
 
@@ -53,50 +53,48 @@ llvm::Error ptq::computeGram(const ObservedInput &input, std::vector<float> &gra
   return llvm::Error::success();
 }
 
-llvm::Expected<statistics::StatisticsAccumulator>
-ptq::accumulateStatistics(const ObservedInput &input) {
+/// What `describe` appends for each block, of all processes in order.
+static llvm::Expected<std::string>
+describeBlocks(const ObservedInput &input,
+               llvm::function_ref<llvm::Error(numerics::ConstMatrix, std::string &)> describe) {
   Communicator &world = Communicator::world();
   BlockShare share = BlockShare::of(input.blockCount, world);
   std::string own;
-  int64_t firstToken = 0;
-  for (int64_t block = share.first; block != share.last; ++block) {
-    numerics::ConstMatrix x = input.block(block);
-    statistics::StatisticsAccumulator accumulator(firstToken);
-    if (llvm::Error error = accumulator.add(x.data, x.rows, x.columns, x.stride))
+  for (int64_t block = share.first; block != share.last; ++block)
+    if (llvm::Error error = describe(input.block(block), own))
       return std::move(error);
-    accumulator.write(own);
+  if (!share.isShared())
+    return own;
+  auto all = world.gather(own);
+  if (!all)
+    return all.takeError();
+  return llvm::join(*all, "");
+}
+
+llvm::Expected<statistics::StatisticsAccumulator>
+ptq::accumulateStatistics(const ObservedInput &input) {
+  int64_t firstToken = 0;
+  auto accumulate = [&](numerics::ConstMatrix x, std::string &bytes) {
+    statistics::StatisticsAccumulator accumulator(firstToken);
+    llvm::Error error = accumulator.add(x.data, x.rows, x.columns, x.stride);
+    accumulator.write(bytes);
     firstToken += x.rows;
-  }
-  std::vector<std::string> all{std::move(own)};
-  if (share.isShared()) {
-    auto gathered = world.gather(all.front());
-    if (!gathered)
-      return gathered.takeError();
-    all = std::move(*gathered);
-  }
+    return error;
+  };
+  llvm::Expected<std::string> blocks = describeBlocks(input, accumulate);
+  if (!blocks)
+    return blocks.takeError();
   statistics::StatisticsAccumulator total;
-  for (llvm::StringRef bytes : all)
-    while (!bytes.empty())
-      if (llvm::Error error = total.merge(statistics::StatisticsAccumulator::read(bytes)))
-        return std::move(error);
+  for (llvm::StringRef bytes = *blocks; !bytes.empty();)
+    if (llvm::Error error = total.merge(statistics::StatisticsAccumulator::read(bytes)))
+      return std::move(error);
   return total;
 }
 
 llvm::Expected<std::string> ptq::hashInput(const ObservedInput &input) {
-  Communicator &world = Communicator::world();
-  BlockShare share = BlockShare::of(input.blockCount, world);
-  std::string own;
-  for (int64_t block = share.first; block != share.last; ++block) {
-    numerics::ConstMatrix x = input.block(block);
+  return describeBlocks(input, [](numerics::ConstMatrix x, std::string &text) {
     assert(x.stride == x.columns && "inputs are stacked without gaps");
-    llvm::XXH128_hash_t hash = llvm::xxh3_128bits(llvm::ArrayRef(
-        reinterpret_cast<const uint8_t *>(x.data), x.rows * x.columns * sizeof(float)));
-    own += llvm::utohexstr(hash.high64) + "-" + llvm::utohexstr(hash.low64) + " ";
-  }
-  if (!share.isShared())
-    return own;
-  auto gathered = world.gather(own);
-  if (!gathered)
-    return gathered.takeError();
-  return llvm::join(*gathered, "");
+    text += contentHash(llvm::ArrayRef(x.data, x.rows * x.columns)) + " ";
+    return llvm::Error::success();
+  });
 }

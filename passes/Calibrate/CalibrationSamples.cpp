@@ -102,7 +102,9 @@ llvm::Error ptq::runSamples(func::FuncOp function, ArrayRef<std::vector<executio
     return most.takeError();
   int64_t blocks = std::min<int64_t>(samples.size(), *most);
   auto share = distributed::BlockShare::of(blocks, world);
-  auto firstOf = [&](int64_t block) { return block * int64_t(samples.size()) / blocks; };
+  auto firstOf = [&](int64_t block) {
+    return distributed::partBegin(block, blocks, samples.size());
+  };
   int64_t first = firstOf(share.first), last = firstOf(share.last);
 
   execution::ExecutorOptions options;

@@ -17,25 +17,25 @@ GatheringObserver::observe(Operation *op, const ObservedInput &input) {
   if (!ends)
     return ends.takeError();
   std::vector<int64_t> blockEnds;
-  SmallVector<int64_t> starts{0}; // of each rank's rows
+  SmallVector<int64_t> rankEnds; // behind which row each rank's rows end
+  int64_t rows = 0;
   for (StringRef bytes : *ends) {
     ArrayRef<int64_t> own(reinterpret_cast<const int64_t *>(bytes.data()),
                           bytes.size() / sizeof(int64_t));
     for (int64_t end : own)
-      blockEnds.push_back(starts.back() + end);
-    starts.push_back(blockEnds.back());
+      blockEnds.push_back(rows + end);
+    rankEnds.push_back(rows = blockEnds.back());
   }
   numerics::ConstMatrix x = input.x;
   assert(x.stride == x.columns && "inputs are stacked without gaps");
-  std::vector<float> whole(starts.back() * x.columns);
-  std::copy_n(x.data, x.rows * x.columns, &whole[starts[world.rank()] * x.columns]);
-  for (int rank = 0; rank != world.size(); ++rank) {
-    MutableArrayRef<float> part(whole.data() + starts[rank] * x.columns,
-                                (starts[rank + 1] - starts[rank]) * x.columns);
-    if (llvm::Error error = world.broadcast(
-            {reinterpret_cast<char *>(part.data()), part.size() * sizeof(float)}, rank))
-      return std::move(error);
-  }
-  return observer.observe(op, {numerics::ConstMatrix(whole.data(), starts.back(), x.columns),
-                               blockEnds, 0, input.blockCount});
+  std::vector<float> whole(rows * x.columns);
+  int64_t rowBytes = x.columns * sizeof(float);
+  std::copy_n(x.data, x.rows * x.columns, &whole[(rankEnds[world.rank()] - x.rows) * x.columns]);
+  for (int64_t &end : rankEnds)
+    end *= rowBytes;
+  if (llvm::Error error = world.exchange(
+          {reinterpret_cast<char *>(whole.data()), whole.size() * sizeof(float)}, rankEnds))
+    return std::move(error);
+  return observer.observe(
+      op, {numerics::ConstMatrix(whole.data(), rows, x.columns), blockEnds, 0, input.blockCount});
 }

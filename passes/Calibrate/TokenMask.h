@@ -23,7 +23,7 @@ struct TokenMask {
 /// The mask by the integer or boolean input that is named `mask` or `attention_mask`: tokens where
 /// it is not 0 count. Empty if there is no such input, or if it leaves out no token or all of them.
 TokenMask findTokenMask(mlir::func::FuncOp function,
-                                llvm::ArrayRef<std::vector<execution::Tensor>> samples);
+                        llvm::ArrayRef<std::vector<execution::Tensor>> samples);
 
 /// Shows another observer the tokens that count. Layers whose input has another number of rows
 /// than the mask (a pooled sentence, say) are shown as they are.

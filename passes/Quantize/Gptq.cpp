@@ -15,6 +15,7 @@
 #include "ptq/Raise/PendingPasses.h"
 #include "ptq/Raise/Raise.h"
 #include "ptq/Statistics/StatisticsFile.h"
+#include "ptq/Support/ContentHash.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

@@ -9,6 +9,7 @@
 #include "ptq/Calibrate/CalibrationSamples.h"
 #include "ptq/Distributed/Communicator.h"
 #include "ptq/Numerics/Rtn.h"
+#include "ptq/Support/ContentHash.h"
 
 #include <chrono>
 #include <set>
@@ -73,16 +74,8 @@ llvm::Expected<const numerics::GramFactor *> GptqRounder::factor(InputGram &inpu
 /// The rows that this process rounds of each weight, and how it comes by the others'.
 static numerics::RowShare rowShare() {
   distributed::Communicator &world = distributed::Communicator::world();
-  auto exchange = [&world](llvm::MutableArrayRef<char> rows,
-                           ArrayRef<int64_t> ends) -> llvm::Error {
-    int64_t first = 0;
-    for (int rank = 0; rank != world.size(); ++rank) {
-      if (ends[rank] != first)
-        if (llvm::Error error = world.broadcast(rows.slice(first, ends[rank] - first), rank))
-          return error;
-      first = ends[rank];
-    }
-    return llvm::Error::success();
+  auto exchange = [&world](llvm::MutableArrayRef<char> rows, ArrayRef<int64_t> ends) {
+    return world.exchange(rows, ends);
   };
   return {world.rank(), world.size(), exchange};
 }
@@ -140,8 +133,9 @@ GptqRounder::solve(const SelectedLayer &selected, InputGram &input,
   return numerics::quantizeRtn(matrix, selected.scheme, clip->matrix());
 }
 
-llvm::Expected<std::string> GptqRounder::hashOf(const SelectedLayer &selected, InputGram &input,
-                                                llvm::function_ref<llvm::Expected<std::string>()> hashInput) const {
+llvm::Expected<std::string>
+GptqRounder::hashOf(const SelectedLayer &selected, InputGram &input,
+                    llvm::function_ref<llvm::Expected<std::string>()> hashInput) const {
   LinearOp layer = selected.layer;
   if (input.hash.empty()) {
     llvm::Expected<std::string> hash = hashInput();

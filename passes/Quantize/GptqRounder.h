@@ -77,8 +77,9 @@ private:
         llvm::function_ref<llvm::Error(std::vector<float> &)> computeGram, RoundingRecord &record);
 
   /// The hash of all that a rounded layer depends on.
-  llvm::Expected<std::string> hashOf(const SelectedLayer &selected, InputGram &input,
-                                     llvm::function_ref<llvm::Expected<std::string>()> hashInput) const;
+  llvm::Expected<std::string>
+  hashOf(const SelectedLayer &selected, InputGram &input,
+         llvm::function_ref<llvm::Expected<std::string>()> hashInput) const;
   /// The layer as it is in the store or, after rounding it, is put there.
   llvm::Expected<LayerStore::Entry>
   solveOrFind(const SelectedLayer &selected, InputGram &input,

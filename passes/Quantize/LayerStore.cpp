@@ -14,6 +14,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/xxhash.h"
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -121,6 +122,14 @@ llvm::Error LayerStore::share(const std::string &file) const {
     os << contents;
     return llvm::Error::success();
   });
+}
+
+llvm::Expected<std::shared_ptr<const SafetensorsFile>>
+LayerStore::map(const std::string &path) const {
+  auto file = SafetensorsFile::open(path);
+  if (isTemporary())
+    llvm::sys::fs::remove(path);
+  return file;
 }
 
 llvm::Expected<std::string> LayerStore::fileOf(LinearOp layer) {
@@ -231,9 +240,7 @@ llvm::Error LayerStore::keep(LinearOp layer, StringRef made, Entry &entry) {
     return path.takeError();
   if (llvm::Error error = checkpoint::writeSafetensors(*path, tensors, metadata))
     return error;
-  auto file = SafetensorsFile::open(*path);
-  if (isTemporary())
-    llvm::sys::fs::remove(*path);
+  auto file = map(*path);
   if (!file)
     return file.takeError();
   visitArrays(entry.weight, Reader{*file});
@@ -281,9 +288,7 @@ LayerStore::find(LinearOp layer, const numerics::WeightScheme &scheme, StringRef
     return std::move(error);
   if (!llvm::sys::fs::exists(path))
     return std::nullopt;
-  auto file = SafetensorsFile::open(path);
-  if (isTemporary())
-    llvm::sys::fs::remove(path);
+  auto file = map(path);
   if (!file)
     return file.takeError();
   std::map<std::string, std::string> metadata = (*file)->metadata();

@@ -11,24 +11,13 @@
 #ifndef PTQ_PASSES_QUANTIZE_LAYERSTORE_H
 #define PTQ_PASSES_QUANTIZE_LAYERSTORE_H
 
+#include "ptq/Checkpoint/Safetensors.h"
 #include "ptq/Quantize/PackedLayer.h"
 
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
-#include "llvm/Support/raw_ostream.h"
-#include "llvm/Support/xxhash.h"
 
 namespace ptq {
-
-/// The hash of some elements' bytes, in hexadecimal.
-template <typename T> std::string contentHash(llvm::ArrayRef<T> data) {
-  llvm::XXH128_hash_t hash = llvm::xxh3_128bits(
-      llvm::ArrayRef(reinterpret_cast<const uint8_t *>(data.data()), data.size() * sizeof(T)));
-  std::string text;
-  llvm::raw_string_ostream(text) << llvm::Twine::utohexstr(hash.high64) << '-'
-                                 << llvm::Twine::utohexstr(hash.low64);
-  return text;
-}
 
 /// A scheme with all its parts, as text.
 std::string describe(const numerics::WeightScheme &scheme);
@@ -60,6 +49,9 @@ private:
   LayerStore(std::string path, int lock) : path(std::move(path)), lock(lock) {}
   bool isTemporary() const { return lock < 0; }
   llvm::Expected<std::string> fileOf(LinearOp layer);
+  /// Maps a layer's file; a temporary one loses its name.
+  llvm::Expected<std::shared_ptr<const checkpoint::SafetensorsFile>>
+  map(const std::string &path) const;
   /// Brings the first process's file, if it has one, to the others.
   llvm::Error share(const std::string &file) const;
 

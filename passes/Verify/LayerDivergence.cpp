@@ -56,8 +56,8 @@ class InputObserver : public LinearObserver {
 public:
   bool wants(Operation *op) override { return isObservable(op); }
 
-  llvm::Expected<std::optional<std::vector<float>>>
-  observe(Operation *op, const ObservedInput &input) override {
+  llvm::Expected<std::optional<std::vector<float>>> observe(Operation *op,
+                                                            const ObservedInput &input) override {
     numerics::ConstMatrix x = input.x;
     KeptInput &kept = inputs.emplace_back();
     // A name may occur more than once in IR that no pass named.

@@ -51,8 +51,7 @@ static int fail(const llvm::Twine &message) {
 
 /// Where libPTQMpi.so may be, beside this executable in a build or an installation.
 static std::vector<std::string> mpiModules(const char *argv0) {
-  std::string self =
-      llvm::sys::fs::getMainExecutable(argv0, reinterpret_cast<void *>(&mpiModules));
+  std::string self = llvm::sys::fs::getMainExecutable(argv0, reinterpret_cast<void *>(&mpiModules));
   std::vector<std::string> paths;
   for (llvm::StringRef folder : {"lib", PTQ_LIBRARY_FOLDER}) {
     llvm::SmallString<128> path(llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
@@ -63,7 +62,6 @@ static std::vector<std::string> mpiModules(const char *argv0) {
 }
 
 static int run(int argc, char **argv) {
-  bool isRoot = ptq::distributed::Communicator::world().isRoot();
   DialectRegistry registry;
   registerAllDialects(registry);
   registerAllExtensions(registry);
@@ -83,7 +81,7 @@ static int run(int argc, char **argv) {
   std::unique_ptr<llvm::MemoryBuffer> input = openInputFile(inputName, &message);
   if (!input)
     return fail(message);
-  if (!isRoot)
+  if (!ptq::distributed::Communicator::world().isRoot())
     return asMainReturnCode(MlirOptMain(llvm::nulls(), std::move(input), registry, config));
   if (outputName == "-")
     return asMainReturnCode(MlirOptMain(llvm::outs(), std::move(input), registry, config));
@@ -105,8 +103,8 @@ int main(int argc, char **argv) {
   ptq::checkpoint::installMappedFileGuard();
   if (!ptq::distributed::isStartedByMpi())
     return run(argc, argv);
-  auto session = ptq::distributed::MpiSession::start(mpiModules(argv[0]),
-                                                     ptq::numerics::describeArithmetic());
+  auto session =
+      ptq::distributed::MpiSession::start(mpiModules(argv[0]), ptq::numerics::describeArithmetic());
   if (!session)
     return fail(toString(session.takeError()));
   return (*session)->finish(run(argc, argv));

@@ -50,8 +50,7 @@ enum class InputsShown {
 /// this, with the same samples.
 llvm::Error runSamples(mlir::func::FuncOp function,
                        llvm::ArrayRef<std::vector<execution::Tensor>> samples,
-                       execution::LinearObserver &observer,
-                       InputsShown shown = InputsShown::Whole);
+                       execution::LinearObserver &observer, InputsShown shown = InputsShown::Whole);
 
 /// The value a layer's input is a reshape of: layers with the same one share their input. Reshapes
 /// that keep the last dimension are looked through.

@@ -18,6 +18,11 @@
 
 namespace ptq::distributed {
 
+/// Where the given one of `parts` even, contiguous parts of [0, count) begins.
+inline int64_t partBegin(int64_t part, int64_t parts, int64_t count) {
+  return part * count / parts;
+}
+
 /// Which blocks of [0, count) a rank has: contiguous shares, in order of rank. With fewer blocks
 /// than ranks there is nothing to share, and each rank has all.
 struct BlockShare {

@@ -36,8 +36,11 @@ public:
   bool isRoot() const { return rank() == 0; }
   /// The bytes of all ranks, which may be of different sizes, in order of rank.
   llvm::Expected<std::vector<std::string>> gather(llvm::StringRef own);
-  /// `text` of rank 0, on all.
-  llvm::Error broadcastText(std::string &text);
+  /// `text` of rank `root`, on all.
+  llvm::Error broadcastText(std::string &text, int root = 0);
+  /// Brings each rank's part of `data` to all: rank r has the bytes from ends[r - 1] (0 for the
+  /// first) to ends[r]. Size and ends are the same on all ranks.
+  llvm::Error exchange(llvm::MutableArrayRef<char> data, llvm::ArrayRef<int64_t> ends);
 
   /// The processes that this one is of: itself alone, unless setWorld was called.
   static Communicator &world();

@@ -62,8 +62,8 @@ public:
 
   /// Called before `linear` is evaluated, in program order. `input` is valid during the call only.
   /// A returned vector replaces the layer's weight from here on, in this run: float32 [out, in].
-  virtual llvm::Expected<std::optional<std::vector<float>>>
-  observe(mlir::Operation *linear, const ObservedInput &input) = 0;
+  virtual llvm::Expected<std::optional<std::vector<float>>> observe(mlir::Operation *linear,
+                                                                    const ObservedInput &input) = 0;
 };
 
 struct ExecutorOptions {

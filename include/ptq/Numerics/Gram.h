@@ -15,9 +15,9 @@ namespace ptq::numerics {
 /// One SSYRK: x.columns^2 * x.rows flops, on OpenBLAS's threads, accumulated in float.
 void accumulateGram(ConstMatrix x, MutableMatrix gram);
 
-/// Rows [first, last) of x^T x, from the diagonal's column on: rows [last - first, x.columns - first]
-/// is overwritten, but for what lies below the diagonal, which is left as it is. As accumulateGram
-/// does it, by SSYRK and SGEMM.
+/// Rows [first, last) of x^T x, from the diagonal's column on: rows [last - first, x.columns -
+/// first] is overwritten, but for what lies below the diagonal, which is left as it is. As
+/// accumulateGram does it, by SSYRK and SGEMM.
 void computeGramRows(ConstMatrix x, int64_t first, int64_t last, MutableMatrix rows);
 
 /// Copies the strict upper triangle onto the lower one.

@@ -27,14 +27,7 @@ RowShare shareOf(Communicator &communicator) {
                     bytes[i] = 0x55;
               first = ends[rank];
             }
-            first = 0;
-            for (int rank = 0; rank != communicator.size(); ++rank) {
-              if (llvm::Error error =
-                      communicator.broadcast(bytes.slice(first, ends[rank] - first), rank))
-                return error;
-              first = ends[rank];
-            }
-            return llvm::Error::success();
+            return communicator.exchange(bytes, ends);
           }};
 }
 
