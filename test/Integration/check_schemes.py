@@ -39,6 +39,9 @@ class Cells:
     def __init__(self, tools, model, work):
         self.tools, self.model, self.work = tools, model, work
         self.weights = model / "weights.safetensors"
+        # The float model's outputs, with which every cell is compared.
+        self.floats = work / "floats.safetensors"
+        self.execute(model / "model.mlir", self.weights, f"--outputs={self.floats}")
 
     def quantize(self, cell, folder, name, fake):
         """The module and the parameters of a cell."""
@@ -51,12 +54,14 @@ class Cells:
             f"--save-parameters=file={parameters}", "-o", module)
         return module, parameters
 
-    def sqnr(self, folder, module, parameters, reference, reference_parameters):
-        """In dB, over all outputs the least."""
-        out = folder / f"{module.stem}.json"
+    def execute(self, module, parameters, *options):
         run(self.tools / "quant-run", module, f"--parameters={parameters}",
-            f"--inputs={self.model / 'evaluation.safetensors'}", f"--max-samples={EVALUATION}",
-            f"--reference={reference}", f"--reference-parameters={reference_parameters}", f"--json={out}")
+            f"--inputs={self.model / 'evaluation.safetensors'}", f"--max-samples={EVALUATION}", *options)
+
+    def sqnr(self, module, parameters, reference, *options):
+        """Against the outputs in a file, in dB, over all outputs the least."""
+        out = module.with_suffix(".json")
+        self.execute(module, parameters, f"--reference={reference}", f"--json={out}", *options)
         return min(output["sqnr_db"] for output in json.loads(out.read_text())["outputs"].values())
 
     def lower(self, folder, module, lowering):
@@ -70,16 +75,16 @@ class Cells:
             folder = pathlib.Path(name)
             module, parameters = self.quantize(cell, folder, "packed", False)
             fake, fake_parameters = self.quantize(cell, folder, "fake", True)
-            floats = self.model / "model.mlir", self.weights
-            measured = self.sqnr(folder, module, parameters, *floats)
-            expected = self.sqnr(folder, fake, fake_parameters, *floats)
+            outputs = folder / "outputs.safetensors"
+            measured = self.sqnr(module, parameters, self.floats, f"--outputs={outputs}")
+            expected = self.sqnr(fake, fake_parameters, self.floats)
             bad = []
             if not (abs(measured - expected) <= TOLERANCE and measured >= LEAST):
                 bad.append(f"not within {TOLERANCE} dB of fake quantization")
             agreement = {}
             for lowering in ("linalg", "cpu"):
                 lowered = self.lower(folder, module, lowering)
-                agreement[lowering] = self.sqnr(folder, lowered, parameters, module, parameters)
+                agreement[lowering] = self.sqnr(lowered, parameters, outputs)
                 if not agreement[lowering] >= LOWERED:
                     bad.append(f"{lowering} differs")
             if cell["gpu"] and cell["transformation"] == "none" and cell["rounding"] == "rtn":

@@ -45,8 +45,8 @@ static Tensor takeLast(const Tensor &tensor) {
   return copyToTensor(RankedTensorType::get(kept, tensor.type.getElementType()), rows);
 }
 
-llvm::Error Reference::compareWithFile(int64_t first, int64_t total, ArrayRef<std::string> names,
-                                       const Outputs &outputs) {
+llvm::Error Reference::compareWithFile(int64_t first, SampleCount samples,
+                                       ArrayRef<std::string> names, const Outputs &outputs) {
   bool any = false;
   for (auto [index, name] : llvm::enumerate(names)) {
     bool last = false;
@@ -66,9 +66,8 @@ llvm::Error Reference::compareWithFile(int64_t first, int64_t total, ArrayRef<st
       Type element = execution::getElementType(stored->info->dtype, output.type.getContext());
       Tensor whole{RankedTensorType::get(stored->info->shape, element), stored->data.data(),
                    stored->owner};
-      if (whole.numElements() == output.numElements() && total == 1) {
-        whole.type = RankedTensorType::get(output.type.getShape(), element);
-      } else if (whole.numElements() == output.numElements() * total) {
+      if (whole.numElements() == output.numElements() * samples.inputs ||
+          whole.numElements() == output.numElements() * samples.run) {
         whole.type = RankedTensorType::get(output.type.getShape(), element);
         whole.data += (first + static_cast<int64_t>(i)) * whole.numBytes();
       }
@@ -82,8 +81,8 @@ llvm::Error Reference::compareWithFile(int64_t first, int64_t total, ArrayRef<st
   return llvm::Error::success();
 }
 
-llvm::Error Reference::compare(int64_t first, int64_t total, ArrayRef<std::string> names,
+llvm::Error Reference::compare(int64_t first, SampleCount samples, ArrayRef<std::string> names,
                                const Outputs &outputs) {
   return model ? compareWithModel(first, names, outputs)
-               : compareWithFile(first, total, names, outputs);
+               : compareWithFile(first, samples, names, outputs);
 }

@@ -176,7 +176,8 @@ int64_t Run::chunkSize() const {
 
 llvm::Error Run::consume(int64_t first, const Outputs &outputs) {
   if (reference)
-    if (llvm::Error error = reference->compare(first, model->samples().size(), names, outputs))
+    if (llvm::Error error =
+            reference->compare(first, {model->samples().size(), sampleCount}, names, outputs))
       return error;
   for (auto [index, sample] : llvm::enumerate(outputs)) {
     if (idsArgument)

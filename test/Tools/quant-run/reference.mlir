@@ -10,6 +10,11 @@
 // A file with the outputs, and one with their last position only.
 // RUN: %make_safetensors write %t/whole.safetensors output:F32:2x2x2=2,2
 // RUN: quant-run %t/model.mlir --inputs=%t/x.safetensors --reference=%t/whole.safetensors | FileCheck %s --check-prefix=SAME
+// As many of them as are run.
+// RUN: quant-run %t/model.mlir --inputs=%t/x.safetensors --max-samples=1 --outputs=%t/one.safetensors
+// RUN: quant-run %t/model.mlir --inputs=%t/x.safetensors --max-samples=1 --reference=%t/one.safetensors | FileCheck %s --check-prefix=SAME
+// RUN: quant-run %t/model.mlir --inputs=%t/x.safetensors --max-samples=1 --reference=%t/whole.safetensors | FileCheck %s --check-prefix=SAME
+// RUN: not quant-run %t/model.mlir --inputs=%t/x.safetensors --reference=%t/one.safetensors 2>&1 | FileCheck %s --check-prefix=FEWER
 // RUN: %make_safetensors write %t/last.safetensors output.last:F32:2x2=6,2
 // RUN: quant-run %t/model.mlir --inputs=%t/x.safetensors --reference=%t/last.safetensors | FileCheck %s --check-prefix=LAST
 // RUN: %make_safetensors write %t/other.safetensors y:F32:2x2x2
@@ -32,6 +37,7 @@
 // LAST: output {{.*}} 4 {{ *}}0.3333
 // OTHER: quant-run: error: the reference file has no tensor for any output: output
 // SHAPE: quant-run: error: 'output': the output is tensor<2x2xf32>, its reference tensor<2x2x3xf32>
+// FEWER: quant-run: error: 'output': the output is tensor<2x2xf32>, its reference tensor<1x2x2xf32>
 
 //--- model.mlir
 func.func @main(%x: tensor<2x2xf32> {ptq.input = "x"}) -> tensor<2x2xf32> {
